@@ -1,0 +1,229 @@
+"""What the door tells the ledger: objects, associations, and when a study is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, or_, select, update
+
+from dicom_node.ledger.database import Database, now
+from dicom_node.ledger.history import note
+from dicom_node.ledger.jobs import State
+from dicom_node.ledger.tables import (
+    association_studies,
+    associations,
+    instances,
+    jobs,
+    quarantine,
+    retrievals,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One object that lies in the spool. ``opens_job`` is true for images that may be read."""
+
+    study_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    path: PurePosixPath  # below the spool
+    sha256: str
+    opens_job: bool
+    association: str = ""  # empty: found by the scan at start
+
+
+def record(database: Database, arrivals: Sequence[Arrival]) -> None:
+    """Enter objects, in one transaction; an object already entered changes nothing."""
+    with database.writing() as connection:
+        for arrival in arrivals:
+            if arrival.association:
+                _tie(connection, arrival.association, arrival.study_instance_uid)
+            if not _known(connection, arrival):
+                _enter(connection, arrival)
+
+
+def open_association(database: Database, association: str, edge: str, lease: float) -> None:
+    """An association began at this edge; told twice, it changes nothing."""
+    with database.writing() as connection:
+        known = select(associations.c.id).where(associations.c.id == association)
+        if connection.execute(known).first() is None:
+            connection.execute(
+                insert(associations).values(id=association, edge=edge, lease_until=now() + lease)
+            )
+
+
+def close_association(database: Database, association: str) -> None:
+    """An association ended, however."""
+    with database.writing() as connection:
+        connection.execute(
+            update(associations).where(associations.c.id == association).values(closed_at=now())
+        )
+
+
+def renew_associations(database: Database, edge: str, lease: float) -> None:
+    """This edge lives: its open associations still hold back their studies."""
+    with database.writing() as connection:
+        connection.execute(
+            update(associations)
+            .where(associations.c.edge == edge, associations.c.closed_at.is_(None))
+            .values(lease_until=now() + lease)
+        )
+
+
+def forget_associations(database: Database) -> None:
+    """Delete the rows of associations that ended, by closing or by the death of their edge."""
+    with database.writing() as connection:
+        over = select(associations.c.id).where(~_open())
+        connection.execute(
+            delete(association_studies).where(association_studies.c.association_id.in_(over))
+        )
+        connection.execute(delete(associations).where(~_open()))
+
+
+def complete(database: Database, quiet: float, ceiling: float) -> list[int]:
+    """Queue each study on which nothing arrived for ``quiet`` seconds and that no open association
+    brings more of, and each that has been arriving for ``ceiling`` seconds. Returns their jobs.
+    """
+    arriving = exists().where(
+        association_studies.c.study_instance_uid == jobs.c.study_instance_uid,
+        association_studies.c.association_id == associations.c.id,
+        _open(),
+    )
+    finished = select(jobs.c.id).where(
+        jobs.c.state == State.RECEIVED,
+        or_(
+            (jobs.c.arrived_at <= now() - quiet) & ~arriving,
+            jobs.c.received_at <= now() - ceiling,
+        ),
+    )
+    with database.reading() as connection:  # mostly there is nothing, and then nobody is held up
+        if connection.execute(finished.limit(1)).first() is None:
+            return []
+    with database.writing() as connection:
+        ready = list(connection.execute(finished).scalars())
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id.in_(ready))
+            .values(state=State.QUEUED, state_since=now(), due_at=now())
+        )
+        for job in ready:
+            count = connection.execute(
+                select(func.count()).select_from(instances).where(instances.c.job_id == job)
+            ).scalar_one()
+            note(connection, job, f"complete with {count} image(s)")
+    return ready
+
+
+def quarantined(database: Database, path: PurePosixPath, reason: str) -> None:
+    """An object was set aside; ``path`` is below the spool."""
+    with database.writing() as connection:
+        connection.execute(insert(quarantine).values(at=now(), path=str(path), reason=reason))
+
+
+def recorded_paths(database: Database) -> set[str]:
+    """Where all entered objects lie, below the spool."""
+    with database.reading() as connection:
+        return set(connection.execute(select(instances.c.path)).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What the ledger knows of an object; ``deleted`` when retention has deleted its file."""
+
+    sha256: str
+    deleted: bool
+
+
+def entered(database: Database, study_instance_uid: str, sop_instance_uid: str) -> Entered | None:
+    """An object that was entered before."""
+    with database.reading() as connection:
+        row = connection.execute(
+            select(instances.c.sha256, instances.c.path).where(
+                instances.c.study_instance_uid == study_instance_uid,
+                instances.c.sop_instance_uid == sop_instance_uid,
+            )
+        ).first()
+    return None if row is None else Entered(row.sha256, deleted=not row.path)
+
+
+def asked_for(database: Database, study_instance_uid: str, archive_ae_title: str) -> bool:
+    """Whether this node is now retrieving this study from the archive of this AE title."""
+    with database.reading() as connection:
+        return connection.execute(
+            select(
+                exists().where(
+                    retrievals.c.study_instance_uid == study_instance_uid,
+                    retrievals.c.archive_ae_title == archive_ae_title,
+                    retrievals.c.expires_at > now(),
+                )
+            )
+        ).scalar_one()
+
+
+def _open() -> ColumnElement[bool]:
+    return associations.c.closed_at.is_(None) & (associations.c.lease_until > now())
+
+
+def _tie(connection: Connection, association: str, study_instance_uid: str) -> None:
+    row = {"association_id": association, "study_instance_uid": study_instance_uid}
+    there = select(association_studies).filter_by(**row)
+    if connection.execute(there).first() is None:
+        connection.execute(insert(association_studies).values(**row))
+
+
+def _known(connection: Connection, arrival: Arrival) -> bool:
+    return (
+        connection.execute(
+            select(instances.c.sop_instance_uid).where(
+                instances.c.study_instance_uid == arrival.study_instance_uid,
+                instances.c.sop_instance_uid == arrival.sop_instance_uid,
+            )
+        ).first()
+        is not None
+    )
+
+
+def _enter(connection: Connection, arrival: Arrival) -> None:
+    job = _arriving_job(connection, arrival.study_instance_uid) if arrival.opens_job else None
+    connection.execute(
+        insert(instances).values(
+            study_instance_uid=arrival.study_instance_uid,
+            sop_instance_uid=arrival.sop_instance_uid,
+            sop_class_uid=arrival.sop_class_uid,
+            job_id=job,
+            path=str(arrival.path),
+            sha256=arrival.sha256,
+            received_at=now(),
+        )
+    )
+
+
+def _arriving_job(connection: Connection, study_instance_uid: str) -> int:
+    """The job of the study that is still arriving; a new revision where there is none."""
+    latest = connection.execute(
+        select(jobs.c.id, jobs.c.revision, jobs.c.state)
+        .where(jobs.c.study_instance_uid == study_instance_uid)
+        .order_by(jobs.c.revision.desc())
+        .limit(1)
+    ).first()
+    if latest is not None and latest.state == State.RECEIVED:
+        connection.execute(update(jobs).where(jobs.c.id == latest.id).values(arrived_at=now()))
+        return int(latest.id)
+    revision = 1 if latest is None else latest.revision + 1
+    job = connection.execute(
+        insert(jobs)
+        .values(
+            study_instance_uid=study_instance_uid,
+            revision=revision,
+            state=State.RECEIVED,
+            state_since=now(),
+            received_at=now(),
+            arrived_at=now(),
+            due_at=now(),
+        )
+        .returning(jobs.c.id)
+    ).scalar_one()
+    note(connection, job, "first image received" if revision == 1 else "further image received")
+    return int(job)

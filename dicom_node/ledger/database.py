@@ -1,0 +1,120 @@
+"""Opening the ledger: SQLite by default, PostgreSQL by URL; transactions and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Float
+
+from dicom_node.errors import Misconfigured, Unreachable
+
+_BUSY_MILLISECONDS = 30_000
+#: Any constant: names the one lock under which the schema is brought up to date.
+_MIGRATION_LOCK = 4_239_411
+
+
+class now(FunctionElement[float]):  # noqa: N801 - stands where SQL functions stand
+    """Seconds since 1970 on the ledger's clock, so that several machines agree."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _sqlite_now(*_: Any, **__: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _postgresql_now(*_: Any, **__: Any) -> str:
+    return "extract(epoch from clock_timestamp())"
+
+
+class Database:
+    """The ledger's database, brought up to date at opening."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database at a SQLAlchemy URL.
+
+        Raises:
+            Misconfigured: the URL is not one, or its driver is not installed.
+            Unreachable: the database does not answer.
+        """
+        try:
+            self._engine = _engine(url)
+        except (ArgumentError, ModuleNotFoundError) as error:
+            raise Misconfigured(f"ledger.url: {error}") from None
+        self.migrate()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that holds the right to write from its first statement."""
+        with _reachable(), self._engine.execution_options(writes=True).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A consistent view."""
+        with _reachable(), self._engine.begin() as connection:
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the schema up to date; several programs may try at once."""
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise Unreachable(f"the ledger does not answer: {type(error.orig).__name__}") from error
+
+
+def _engine(url: str) -> Engine:
+    # hide_parameters: what is bound to a statement never reaches an exception's text.
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    database = make_url(url).database
+    if database:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin below, not in the driver
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={_BUSY_MILLISECONDS}",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A deferred transaction that first reads and then writes fails at once when another one
+        # writes in between, whatever the timeout.
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

@@ -1,0 +1,286 @@
+"""The states of a study, and whose turn it is.
+
+::
+
+    received → queued → fetching → reading → read → delivering → done
+                    ↘        ↘          ↘                 ↘
+                    refused  failed     failed            failed
+
+A state with an open lease is being worked on; without one it waits for a worker. A worker takes
+work by leasing it and hands it on by compare-and-set, so that of two who hold the same job only
+the one with the latest lease counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, or_, select, update
+
+from dicom_node.errors import Misconfigured
+from dicom_node.ledger.database import Database, now
+from dicom_node.ledger.history import note
+from dicom_node.ledger.tables import instances, jobs
+
+
+class State(StrEnum):
+    """Where a study is on its way."""
+
+    RECEIVED = "received"
+    QUEUED = "queued"
+    FETCHING = "fetching"
+    READING = "reading"
+    READ = "read"
+    DELIVERING = "delivering"
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing more will happen to the study by itself."""
+        return self in (State.DONE, State.REFUSED, State.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the way that one kind of worker does: what it takes, and what it is then."""
+
+    name: str
+    takes: tuple[State, ...]
+    working: State
+
+
+FETCH = Stage("fetch", (State.QUEUED, State.FETCHING), State.FETCHING)
+READ = Stage("read", (State.READING,), State.READING)
+DELIVER = Stage("deliver", (State.READ, State.DELIVERING), State.DELIVERING)
+STAGES = (FETCH, READ, DELIVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of the ledger. Times are seconds since 1970."""
+
+    id: int
+    study_instance_uid: str
+    revision: int
+    state: State
+    state_since: float
+    reason: str
+    rule: str
+    received_at: float
+    due_at: float
+    attempts: int
+    leased: bool
+    lease_owner: str | None
+    prior: str | None
+    report: str | None
+
+
+def lease(
+    database: Database, stage: Stage, *, owner: str, seconds: float, attempts: int
+) -> Job | None:
+    """Take the job that has waited longest for this stage, for so many seconds.
+
+    A job of which ``attempts`` leases in this stage ran out without an end is stopped as failed:
+    it may be what kills its workers.
+    """
+    with database.reading() as connection:
+        if connection.execute(_due(stage).limit(1)).first() is None:
+            return None
+    with database.writing() as connection:
+        while row := connection.execute(_due(stage).limit(1)).first():
+            lost = row.lost + (row.lease_until is not None)
+            if lost >= attempts:
+                text = f"stopped after {attempts} attempts to {stage.name} that did not end"
+                _move(connection, row.id, State.FAILED, reason=text)
+                continue
+            begun = row.state == stage.working
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == row.id)
+                .values(
+                    state=stage.working,
+                    state_since=row.state_since if begun else now(),
+                    attempts=row.attempts + 1 if begun else 1,
+                    lost=lost if begun else 0,
+                    lease_owner=owner,
+                    lease_until=now() + seconds,
+                )
+            )
+            return _job(connection.execute(_jobs().where(jobs.c.id == row.id)).one())
+    return None
+
+
+def advance(
+    database: Database,
+    job: Job,
+    state: State,
+    *,
+    reason: str = "",
+    wait: float = 0.0,
+    **columns: Any,
+) -> bool:
+    """Hand a leased job on to another state, due after ``wait`` seconds.
+
+    Returns False, and changes nothing, when somebody else has the job by now.
+    """
+    with database.writing() as connection:
+        return advance_within(connection, job, state, reason=reason, wait=wait, **columns)
+
+
+def advance_within(
+    connection: Connection,
+    job: Job,
+    state: State,
+    *,
+    reason: str = "",
+    wait: float = 0.0,
+    **columns: Any,
+) -> bool:
+    """:func:`advance` inside a transaction that changes other rows too."""
+    mine = connection.execute(
+        select(jobs.c.id).where(
+            jobs.c.id == job.id,
+            jobs.c.lease_owner == job.lease_owner,
+            jobs.c.attempts == job.attempts,
+            jobs.c.state == job.state,
+        )
+    ).first()
+    if mine is None:
+        return False
+    _move(connection, job.id, state, reason=reason, wait=wait, **columns)
+    return True
+
+
+def waiting(database: Database) -> dict[str, int]:
+    """How many jobs are due in each stage, by the stage's name; stages with none are left out."""
+    counts = {}
+    with database.reading() as connection:
+        for stage in STAGES:
+            due = select(func.count()).select_from(_due(stage).subquery())
+            if count := connection.execute(due).scalar_one():
+                counts[stage.name] = count
+    return counts
+
+
+def get(database: Database, job: int) -> Job:
+    """One job.
+
+    Raises:
+        Misconfigured: there is no such job.
+    """
+    with database.reading() as connection:
+        row = connection.execute(_jobs().where(jobs.c.id == job)).first()
+    if row is None:
+        raise Misconfigured(f"there is no job {job}; `dicom-node jobs` lists them")
+    return _job(row)
+
+
+def listing(database: Database, *, states: Collection[State] = (), limit: int = 50) -> list[Job]:
+    """The latest jobs, newest first."""
+    rows = _jobs().order_by(jobs.c.id.desc()).limit(limit)
+    if states:
+        rows = rows.where(jobs.c.state.in_(states))
+    with database.reading() as connection:
+        return [_job(row) for row in connection.execute(rows)]
+
+
+def paths(database: Database, job: Job) -> list[str]:
+    """Where the images of a job's study lie, below the spool: also those of earlier revisions."""
+    with database.reading() as connection:
+        return list(
+            connection.execute(
+                select(instances.c.path)
+                .where(
+                    instances.c.study_instance_uid == job.study_instance_uid,
+                    instances.c.job_id <= job.id,
+                )
+                .order_by(instances.c.path)
+            ).scalars()
+        )
+
+
+def earlier(database: Database, job: Job) -> Job | None:
+    """The revision before this one."""
+    rows = _jobs().where(
+        jobs.c.study_instance_uid == job.study_instance_uid, jobs.c.revision == job.revision - 1
+    )
+    with database.reading() as connection:
+        row = connection.execute(rows).first()
+    return None if row is None else _job(row)
+
+
+def _due(stage: Stage) -> Select[Any]:
+    return (
+        select(
+            jobs.c.id,
+            jobs.c.state,
+            jobs.c.state_since,
+            jobs.c.attempts,
+            jobs.c.lost,
+            jobs.c.lease_until,
+        )
+        .where(
+            jobs.c.state.in_(stage.takes),
+            jobs.c.due_at <= now(),
+            or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now()),
+        )
+        .order_by(jobs.c.due_at)
+    )
+
+
+def _move(
+    connection: Connection,
+    job: int,
+    state: State,
+    *,
+    reason: str = "",
+    wait: float = 0.0,
+    **columns: Any,
+) -> None:
+    before = connection.execute(select(jobs.c.state).where(jobs.c.id == job)).scalar_one()
+    moved: dict[str, Any] = (
+        {"state_since": now(), "attempts": 0, "lost": 0} if state != before else {}
+    )
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job)
+        .values(
+            state=state,
+            reason=reason,
+            due_at=now() + wait,
+            lease_owner=None,
+            lease_until=None,
+            **moved,
+            **columns,
+        )
+    )
+    note(connection, job, f"{state}: {reason}" if reason else str(state))
+
+
+def _jobs() -> Select[Any]:
+    leased = (jobs.c.lease_until > now()).label("leased")
+    return select(jobs, leased)
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        study_instance_uid=row.study_instance_uid,
+        revision=row.revision,
+        state=State(row.state),
+        state_since=row.state_since,
+        reason=row.reason,
+        rule=row.rule,
+        received_at=row.received_at,
+        due_at=row.due_at,
+        attempts=row.attempts,
+        leased=bool(row.leased),
+        lease_owner=row.lease_owner,
+        prior=row.prior,
+        report=row.report,
+    )

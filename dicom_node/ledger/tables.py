@@ -1,0 +1,130 @@
+"""The tables of the ledger. Times are seconds since 1970 on the ledger's own clock (UTC)."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+UID = String(64)  # PS3.5 Table 6.2-1, UI
+
+#: One row for each study and revision.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_instance_uid", UID, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("state_since", Float, nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("rule", String(200), nullable=False, default=""),
+    Column("received_at", Float, nullable=False),  # first object
+    Column("arrived_at", Float, nullable=False),  # latest object
+    Column("due_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),  # leases taken in this state
+    Column("lost", Integer, nullable=False, default=0),  # of these, how many ran out unended
+    Column("lease_owner", String(100)),
+    Column("lease_until", Float),
+    Column("prior", Text),  # report.Prior as JSON, once the search has ended
+    Column("report", Text),  # report.Report as JSON, once read
+    UniqueConstraint("study_instance_uid", "revision"),
+    Index(None, "state", "due_at"),
+)
+
+#: One row for each object received, also of those that open no job.
+instances = Table(
+    "instances",
+    metadata,
+    Column("study_instance_uid", UID, primary_key=True),
+    Column("sop_instance_uid", UID, primary_key=True),
+    Column("sop_class_uid", UID, nullable=False),
+    Column("job_id", ForeignKey("jobs.id"), index=True),
+    Column("path", Text, nullable=False),  # below the spool; empty once deleted
+    Column("sha256", String(64), nullable=False),
+    Column("received_at", Float, nullable=False),
+)
+
+#: Open and closed associations; one whose lease has run out belongs to an edge that died.
+associations = Table(
+    "associations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("edge", String(100), nullable=False),
+    Column("lease_until", Float, nullable=False),
+    Column("closed_at", Float),
+)
+
+association_studies = Table(
+    "association_studies",
+    metadata,
+    Column("association_id", ForeignKey("associations.id"), primary_key=True),
+    Column("study_instance_uid", UID, primary_key=True, index=True),
+)
+
+#: Earlier studies that this node has asked an archive for, by C-MOVE or C-GET.
+retrievals = Table(
+    "retrievals",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("study_instance_uid", UID, nullable=False, index=True),
+    Column("archive_ae_title", String(16), nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
+#: One row for each object and destination.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False, index=True),
+    Column("destination", String(32), nullable=False),
+    Column("output", String(32), nullable=False),
+    Column("sop_instance_uid", UID, nullable=False, index=True),
+    Column("series_instance_uid", UID, nullable=False),
+    Column("path", Text, nullable=False),  # below the spool
+    Column("state", String(16), nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("reason", Text, nullable=False, default=""),
+    UniqueConstraint("job_id", "destination", "output"),
+)
+
+#: What happened, in order; rows are only ever added.
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("what", Text, nullable=False),
+)
+
+#: What was received but cannot be used; the file is kept.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("path", Text, nullable=False),  # below the spool
+    Column("reason", Text, nullable=False),
+)

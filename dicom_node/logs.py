@@ -1,0 +1,87 @@
+"""Log lines: one an event, with the job, and never the identity of a patient.
+
+Libraries that handle data sets (pynetdicom, pydicom, highdicom, ...) put names and IDs into their
+messages at several levels. Of a record that is not from this project only its source is kept:
+the logger, the level and the line of code; the text is withheld. Of an exception the chain of
+types and places is kept, its text only when it is one of ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import TracebackType
+
+from dicom_node.errors import NodeError
+
+#: Loggers whose text is known to hold no patient: ours, and those that only see job numbers.
+TRUSTED = ("dicom_node", "workers", "models", "celery", "kombu", "alembic")
+
+_FORMAT = "%(asctime)s %(levelname)-7s job=%(job)s %(name)s: %(message)s"
+_job: ContextVar[str] = ContextVar("job", default="-")
+
+
+@contextmanager
+def about(job: int | str) -> Iterator[None]:
+    """Every line logged inside carries this job."""
+    token = _job.set(str(job))
+    try:
+        yield
+    finally:
+        _job.reset(token)
+
+
+def configure(level: str = "INFO") -> None:
+    """Send all loggers of this process to standard error through one formatter."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Withholding(_FORMAT))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    for name in TRUSTED:
+        logging.getLogger(name).setLevel(level)
+    # Celery's own banner of each received task says nothing an administrator needs.
+    for name in ("celery", "kombu", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+class Withholding(logging.Formatter):
+    """Adds the job; withholds what may name a patient."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and the places of the exception if there is one."""
+        record = logging.makeLogRecord(record.__dict__)
+        record.job = _job.get()
+        if record.name.split(".")[0] not in TRUSTED:
+            record.msg = f"(text withheld, from {record.module}:{record.lineno})"
+            record.args = None
+        # A cached rendering would carry the exception's text past formatException.
+        record.exc_text = None
+        return super().format(record)
+
+    def formatException(  # noqa: N802 - the name is logging's
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None]
+        | tuple[None, None, None],
+    ) -> str:
+        """The chain of exceptions as types and places."""
+        return "\n".join(_chain(ei[1])) if ei[1] else ""
+
+
+def safe_text(error: BaseException) -> str:
+    """What may be written of an exception: all of ours, of others only the type."""
+    return str(error) if isinstance(error, NodeError) else type(error).__name__
+
+
+def _chain(error: BaseException) -> Iterator[str]:
+    if cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        yield from _chain(cause)
+    for frame in traceback.extract_tb(error.__traceback__):
+        yield f"  {frame.filename}:{frame.lineno} in {frame.name}"
+    kind = type(error).__name__
+    yield f"{kind}: {error}" if isinstance(error, NodeError) else f"{kind} (text withheld)"

@@ -1,0 +1,1 @@
+"""The door: what comes in by C-STORE, and when a study is complete."""

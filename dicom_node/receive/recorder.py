@@ -1,0 +1,162 @@
+"""Enters what the door received into the ledger, in batches and off the path of the answer.
+
+The spool is the truth of what was received: what an edge had not entered when it died, the scan
+at the next start enters.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dicom_node.errors import Unreachable
+from dicom_node.ledger import arrivals
+from dicom_node.ledger.arrivals import Arrival
+from dicom_node.ledger.database import Database
+from dicom_node.spool import Spool, sha256
+
+log = logging.getLogger(__name__)
+
+#: Why an object is set aside whose UID came before with other bytes.
+CONFLICT = "an object of this SOP Instance UID came before with other bytes"
+
+_BATCH_SECONDS = 0.2
+_PAUSE_SECONDS = 1.0  # when the ledger does not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An association was accepted."""
+
+    association: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """An association ended."""
+
+    association: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object lies in the spool."""
+
+    path: Path
+    study_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    opens_job: bool
+    association: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """An object lies in quarantine."""
+
+    path: Path
+    reason: str
+
+
+Fact = Opened | Closed | Stored | SetAside
+
+
+class Recorder:
+    """One thread that enters facts in the order in which they were told."""
+
+    def __init__(self, database: Database, spool: Spool, edge: str, lease_seconds: float) -> None:
+        """``lease_seconds``: for so long after its last sign of life an edge's associations hold
+        back their studies.
+        """
+        self._database = database
+        self._spool = spool
+        self._edge = edge
+        self._lease = lease_seconds
+        self._facts: queue.SimpleQueue[Fact] = queue.SimpleQueue()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recorder")
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Enter what is left, and end."""
+        self._ending.set()
+        self._thread.join()
+
+    def tell(self, fact: Fact) -> None:
+        """Something happened at the door."""
+        self._facts.put(fact)
+
+    def _run(self) -> None:
+        renewed = time.monotonic()
+        while not (self._ending.is_set() and self._facts.empty()):
+            time.sleep(_BATCH_SECONDS)
+            facts = [self._facts.get_nowait() for _ in range(self._facts.qsize())]
+            self._insist(lambda facts=facts: self._enter(facts))  # type: ignore[misc]
+            if time.monotonic() - renewed > self._lease / 3:
+                self._insist(self._renew)
+                renewed = time.monotonic()
+
+    def _insist(self, enter: Callable[[], None]) -> None:
+        """Until the ledger answers. All entering may be done twice."""
+        while True:
+            try:
+                enter()
+            except Unreachable as error:
+                log.warning("%s; trying again", error)
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return
+
+    def _enter(self, facts: list[Fact]) -> None:
+        """Neighbouring objects in one transaction; nothing overtakes anything."""
+        for kind, group in itertools.groupby(facts, type):
+            if kind is Stored:
+                found = [self._arrival(fact) for fact in group if isinstance(fact, Stored)]
+                arrivals.record(self._database, [one for one in found if one is not None])
+                continue
+            for fact in group:
+                match fact:
+                    case Opened(association):
+                        arrivals.open_association(
+                            self._database, association, self._edge, self._lease
+                        )
+                    case Closed(association):
+                        arrivals.close_association(self._database, association)
+                    case SetAside(path, reason):
+                        arrivals.quarantined(self._database, self._spool.below(path), reason)
+
+    def _arrival(self, stored: Stored) -> Arrival | None:
+        """The object as the ledger enters it; None when the ledger knew it from long ago."""
+        if not stored.path.exists():  # handled below before the ledger went away
+            return None
+        digest = sha256(stored.path)
+        known = arrivals.entered(self._database, stored.study_instance_uid, stored.sop_instance_uid)
+        if known is not None and known.sha256 != digest:
+            place = self._spool.set_aside(stored.path)
+            arrivals.quarantined(self._database, self._spool.below(place), CONFLICT)
+            return None
+        if known is not None and known.deleted:
+            stored.path.unlink()  # it was read long ago, and retention has deleted it since
+            return None
+        return Arrival(
+            study_instance_uid=stored.study_instance_uid,
+            sop_instance_uid=stored.sop_instance_uid,
+            sop_class_uid=stored.sop_class_uid,
+            path=self._spool.below(stored.path),
+            sha256=digest,
+            opens_job=stored.opens_job,
+            association=stored.association,
+        )
+
+    def _renew(self) -> None:
+        arrivals.renew_associations(self._database, self._edge, self._lease)
+        arrivals.forget_associations(self._database)

@@ -1,0 +1,56 @@
+"""How long received files are kept once their study has ended; never before."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+
+from sqlalchemy import exists, select, update
+
+from dicom_node.ledger.database import Database, now
+from dicom_node.ledger.history import note
+from dicom_node.ledger.jobs import State
+from dicom_node.ledger.tables import instances, jobs
+from dicom_node.settings import RetentionSection
+from dicom_node.spool import Spool
+
+log = logging.getLogger(__name__)
+
+_SECONDS_A_DAY = 86_400
+
+
+def sweep(database: Database, spool: Spool, retention: RetentionSection) -> None:
+    """Delete the files of each study whose every revision ended longer ago than is wanted."""
+    for state, days in (
+        (State.DONE, retention.done_days),
+        (State.REFUSED, retention.refused_days),
+        (State.FAILED, retention.failed_days),
+    ):
+        for study, job in _over(database, state, days):
+            _forget_files(database, study, job)
+            spool.delete_study(study)
+            shutil.rmtree(spool.results(job), ignore_errors=True)
+
+
+def _over(database: Database, state: State, days: float) -> list[tuple[str, int]]:
+    """(Study Instance UID, job) of each latest revision that ended so long ago in this state."""
+    later = jobs.alias("later")
+    rows = select(jobs.c.study_instance_uid, jobs.c.id).where(
+        jobs.c.state == state,
+        jobs.c.state_since < now() - days * _SECONDS_A_DAY,
+        exists().where(instances.c.job_id == jobs.c.id, instances.c.path != ""),
+        ~exists().where(
+            later.c.study_instance_uid == jobs.c.study_instance_uid, later.c.id > jobs.c.id
+        ),
+    )
+    with database.reading() as connection:
+        return [(row.study_instance_uid, row.id) for row in connection.execute(rows)]
+
+
+def _forget_files(database: Database, study: str, job: int) -> None:
+    with database.writing() as connection:
+        connection.execute(
+            update(instances).where(instances.c.study_instance_uid == study).values(path="")
+        )
+        note(connection, job, "received files deleted by retention")
+    log.info("received files of job %d deleted by retention", job)

@@ -1,0 +1,132 @@
+"""What is read how: ``rules.yaml``, and the first rule that fits a study."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dicom_node import yamlfile
+from dicom_node.errors import Misconfigured, NotForUs
+from dicom_node.films import Choice, choose_film
+from dicom_node.study import Study, View
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Priors(_Section):
+    """Which earlier studies may be compared with."""
+
+    modalities: tuple[str, ...] = ("CR", "DX")
+    body_parts: tuple[str, ...] = ("CHEST", "THORAX")
+    maximum_age_days: Annotated[int, Field(ge=1)] = 1825
+    count: Annotated[int, Field(ge=1)] = 3
+
+
+class Rule(_Section):
+    """One way of reading. ``prepare``, ``questions`` and ``outputs`` name functions of the code."""
+
+    name: str
+    modalities: tuple[str, ...]
+    body_parts: tuple[str, ...]
+    views: tuple[View, ...]
+    unknown_view: Literal["read as frontal", "refuse"] = "refuse"
+    minimum_age_years: Annotated[float, Field(ge=0)] = 18
+    unknown_age: Literal["read", "refuse"] = "refuse"
+    prepare: str
+    questions: tuple[str, ...]
+    outputs: tuple[str, ...]
+    priors: Priors | None = None
+
+
+class RulesFile(_Section):
+    """The rules of a site, in the order in which they are tried."""
+
+    rules: Annotated[tuple[Rule, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names that a rule may use, as the program that reads the rules knows them."""
+
+    prepare: Collection[str]
+    questions: Collection[str]
+    outputs: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The rule that fits a study, and the film it chooses."""
+
+    rule: Rule
+    choice: Choice
+
+
+def load(path: Path, known: Known) -> tuple[Rule, ...]:
+    """The rules of a file.
+
+    Raises:
+        Misconfigured: what the file holds is not a rule, or it names something unknown.
+    """
+    rules = yamlfile.load(path, RulesFile).rules
+    document = yamlfile.read(path)
+    for index, rule in enumerate(rules):
+        used: Mapping[str, tuple[tuple[str, ...], Collection[str]]] = {
+            "prepare": ((rule.prepare,), known.prepare),
+            "questions": (rule.questions, known.questions),
+            "outputs": (rule.outputs, known.outputs),
+        }
+        for key, (names, valid) in used.items():
+            for name in names:
+                if name not in valid:
+                    place = document.where(("rules", index, key))
+                    raise Misconfigured(f"{place}: {key}: {yamlfile.unknown(name, valid)}")
+    return rules
+
+
+def plan(study: Study, rules: tuple[Rule, ...]) -> Plan:
+    """The first rule that reads this study, and the film it chooses.
+
+    Raises:
+        NotForUs: no rule does; the text gives the reason of each.
+    """
+    reasons = []
+    for rule in rules:
+        try:
+            return Plan(rule, _apply(study, rule))
+        except NotForUs as refusal:
+            reasons.append(f"{rule.name}: {refusal}")
+    raise NotForUs("; ".join(reasons))
+
+
+def rule_named(name: str, rules: tuple[Rule, ...]) -> Rule:
+    """The rule of this name.
+
+    Raises:
+        Misconfigured: the file no longer has it.
+    """
+    for rule in rules:
+        if rule.name == name:
+            return rule
+    raise Misconfigured(f"rules.yaml: {yamlfile.unknown(name, [rule.name for rule in rules])}")
+
+
+def _apply(study: Study, rule: Rule) -> Choice:
+    choice = choose_film(
+        study,
+        modalities=rule.modalities,
+        body_parts=rule.body_parts,
+        views=rule.views,
+        unknown_view=rule.unknown_view,
+    )
+    if study.age_years is None:
+        if rule.unknown_age == "refuse":
+            raise NotForUs("the age of the patient is not known")
+    elif study.age_years < rule.minimum_age_years:
+        raise NotForUs(f"the patient is younger than {rule.minimum_age_years:g} years")
+    return choice

@@ -1,0 +1,168 @@
+"""The files of the node: what came in, what was fetched, what was made, what was set aside.
+
+::
+
+    DATA/incoming/                temporary files of objects that are still being received
+    DATA/studies/STUDY_UID/       received objects, one file each, named by SOP Instance UID
+    DATA/priors/STUDY_UID/        earlier studies that this node asked for
+    DATA/results/JOB/DESTINATION/ objects that were made
+    DATA/quarantine/              what cannot be used, named by the SHA-256 of its bytes
+
+Names of files and folders are UIDs, numbers and digests: none holds an identity.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from enum import Enum, auto
+from pathlib import Path, PurePosixPath
+
+from dicom_node.errors import BadStudy
+
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")  # PS3.5 9.1; leading zeros of a component are tolerated
+_LONGEST_UID = 64
+
+
+class Filed(Enum):
+    """What filing an object found in its place."""
+
+    NEW = auto()
+    IDENTICAL = auto()
+    DIFFERENT = auto()
+
+
+class Spool:
+    """The data folder. All paths given out and taken in are below it."""
+
+    def __init__(self, root: Path) -> None:
+        """Make the folders where they are not there yet."""
+        self.root = root
+        self._filing = threading.Lock()
+        for folder in (self.incoming, self.studies, self.priors, self.quarantine):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def incoming(self) -> Path:
+        """Where objects lie while they are received; on the same disk as where they end."""
+        return self.root / "incoming"
+
+    @property
+    def studies(self) -> Path:
+        """Received studies."""
+        return self.root / "studies"
+
+    @property
+    def priors(self) -> Path:
+        """Earlier studies that were asked for."""
+        return self.root / "priors"
+
+    @property
+    def quarantine(self) -> Path:
+        """What cannot be used."""
+        return self.root / "quarantine"
+
+    def study(self, study_instance_uid: str) -> Path:
+        """The folder of a received study."""
+        return self.studies / checked_uid(study_instance_uid)
+
+    def prior(self, study_instance_uid: str) -> Path:
+        """The folder of an earlier study."""
+        return self.priors / checked_uid(study_instance_uid)
+
+    def results(self, job: int) -> Path:
+        """The folder of what was made for a job."""
+        return self.root / "results" / str(job)
+
+    def below(self, path: Path) -> PurePosixPath:
+        """A path as the ledger keeps it."""
+        return PurePosixPath(path.relative_to(self.root))
+
+    def free_bytes(self) -> int:
+        """Room left on the disk."""
+        return shutil.disk_usage(self.root).free
+
+    def file(self, received: Path, folder: Path, sop_instance_uid: str) -> tuple[Path, Filed]:
+        """Put a received file in its place so that it survives a loss of power.
+
+        Order matters: the bytes are on disk before the name is, and the name before this returns.
+        A file that is there already is never replaced.
+        """
+        place = folder / f"{checked_uid(sop_instance_uid)}.dcm"
+        _flush(received)
+        with self._filing:
+            if place.exists():
+                same = filecmp.cmp(received, place, shallow=False)
+                return place, Filed.IDENTICAL if same else Filed.DIFFERENT
+            if not folder.exists():
+                folder.mkdir(exist_ok=True)
+                _flush(folder.parent)
+            received.rename(place)
+        _flush(folder)
+        return place, Filed.NEW
+
+    def set_aside(self, received: Path) -> Path:
+        """Put a file into quarantine; the same bytes sent again lie there once."""
+        place = self.quarantine / f"{sha256(received)}.dcm"
+        _flush(received)
+        received.rename(place)
+        _flush(self.quarantine)
+        return place
+
+    def belongs(self, folder: Path, patient: str) -> bool:
+        """Whether a study's folder is of this patient, of whom only a digest is written."""
+        digest = hashlib.sha256(patient.encode()).hexdigest()
+        mark = folder / "patient.sha256"
+        with self._filing:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with mark.open("x") as file:
+                    file.write(digest)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except FileExistsError:
+                return mark.read_text() == digest
+        return True
+
+    def received(self) -> Iterator[Path]:
+        """All files of received studies."""
+        return self.studies.glob("*/*.dcm")
+
+    def clear_incoming(self) -> None:
+        """Delete what an edge that died had not answered for."""
+        for path in self.incoming.iterdir():
+            path.unlink(missing_ok=True)
+
+    def delete_study(self, study_instance_uid: str) -> None:
+        """Delete the received files of a study."""
+        shutil.rmtree(self.study(study_instance_uid), ignore_errors=True)
+
+
+def checked_uid(uid: str) -> str:
+    """A UID that may name a file.
+
+    Raises:
+        BadStudy: it is not a UID (PS3.5 9.1); it may be a path.
+    """
+    if len(uid) > _LONGEST_UID or not _UID.fullmatch(uid):
+        raise BadStudy("an object has a UID that is none (PS3.5 9.1: digits and dots, at most 64)")
+    return uid
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file's bytes, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,85 @@
+"""What came in, as plain data: no pydicom Dataset inside, and nothing that prints an identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class View(StrEnum):
+    """Which way the beam went through the chest."""
+
+    PA = "PA"
+    AP = "AP"
+    FRONTAL = "frontal"  # PA or AP, the film does not say which
+    LATERAL = "lateral"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_frontal(self) -> bool:
+        """PA, AP, or frontal without saying which."""
+        return self in (View.PA, View.AP, View.FRONTAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Who the study is of. Its fields are identity: ``repr`` hides them."""
+
+    id: str = field(repr=False)
+    issuer: str = field(repr=False)
+    name: str = field(repr=False)
+    birth_date: date | None = field(repr=False)
+    sex: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One stored image, by its headers.
+
+    ``acquired`` is the best stated time of acquisition (Acquisition, Content, Series, Study Date
+    and Time, the first that is there); ``orientation`` is Patient Orientation (0020,0020), each
+    value cut to its first letter.
+    """
+
+    path: Path = field(repr=False)
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+    body_part: str
+    view: View
+    rows: int
+    columns: int
+    acquired: datetime | None = None
+    orientation: tuple[str, str] | None = None
+    presentation_intent: str = ""
+    instance_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The images of one Study Instance UID. ``age_years`` is None when it cannot be known."""
+
+    study_instance_uid: str
+    patient: Patient
+    instances: tuple[Instance, ...]
+    age_years: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The picture of one film as it is meant to be looked at.
+
+    ``grey`` is uint8 (rows, columns) in stored orientation, after Modality LUT, VOI LUT and
+    inversion of MONOCHROME1: bright is dense. ``notes`` says what had to be assumed.
+    """
+
+    instance: Instance
+    grey: NDArray[np.uint8] = field(repr=False)
+    notes: tuple[str, ...] = ()

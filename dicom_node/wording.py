@@ -1,0 +1,146 @@
+"""The sentences that text, picture and DICOM objects share, so that all say the same."""
+
+from __future__ import annotations
+
+from dicom_node.report import (
+    BoxShows,
+    ChangeKind,
+    Film,
+    Finding,
+    Presence,
+    Prior,
+    Report,
+    Score,
+    Unread,
+    Weights,
+)
+from dicom_node.study import View
+from dicom_node.vocabulary import Laterality, Vocabulary
+
+NOT_VERIFIED = "AI made this; nobody verified it. Not for diagnosis."
+
+_ORIGIN = {
+    Weights.MODEL: "",
+    Weights.DEMONSTRATION: (
+        "DEMONSTRATION: a small checkpoint made for trying out; its findings mean nothing."
+    ),
+    Weights.RANDOM: "RANDOM WEIGHTS: the model is untrained; its findings are noise.",
+}
+_VIEW = {
+    View.PA: "PA",
+    View.AP: "AP",
+    View.FRONTAL: "frontal (PA or AP not stated)",
+    View.LATERAL: "lateral",
+    View.UNKNOWN: "view not stated",
+}
+_CHANGE = {
+    ChangeKind.IMPROVED: "improved since the prior",
+    ChangeKind.STABLE: "stable since the prior",
+    ChangeKind.WORSENED: "worsened since the prior",
+    ChangeKind.NEW: "new since the prior",
+    ChangeKind.RESOLVED: "resolved since the prior",
+    ChangeKind.NOT_COMPARABLE: "not comparable with the prior",
+}
+
+
+def origin(report: Report) -> str:
+    """What must be said of weights that are not a site's model; empty for those."""
+    return _ORIGIN[report.made.weights]
+
+
+def title(name: str) -> str:
+    """The name of a finding at the start of a line."""
+    return name[:1].upper() + name[1:]
+
+
+def score(value: Score) -> str:
+    """``87.3 %`` and what kind of number it is."""
+    kind = "probability" if value.calibrated else "score, not calibrated"
+    return f"{percent(value)} % ({kind})"
+
+
+def percent(value: Score) -> str:
+    """A score in percent with one decimal, as all outputs give it."""
+    return f"{100 * value.value:.1f}"
+
+
+def place(finding: Finding, vocabulary: Vocabulary) -> str:
+    """Where a finding is, in words; empty if that was not read."""
+    if finding.site is not None:
+        site = vocabulary.sites[finding.site]
+        side = finding.laterality if site.laterality is None else None
+        return " ".join(filter(None, (side, site.phrase)))
+    if finding.laterality is Laterality.BILATERAL:
+        return "both sides"
+    return f"{finding.laterality} side" if finding.laterality else ""
+
+
+def change(kind: ChangeKind) -> str:
+    """A change against the prior, in words."""
+    return _CHANGE[kind]
+
+
+def statement(finding: Finding, vocabulary: Vocabulary) -> str:
+    """One line on one finding: presence, place, change, score, and what its box shows."""
+    parts = [str(finding.presence)]
+    if finding.presence is Presence.PRESENT and (where := place(finding, vocabulary)):
+        parts.append(where)
+    if finding.change is not None:
+        parts.append(change(finding.change))
+    if finding.score is not None:
+        parts.append(score(finding.score))
+    if finding.box is not None:
+        shown = "the finding" if finding.box_shows is BoxShows.FINDING else "its anatomical site"
+        parts.append(f"box around {shown}")
+    return f"{title(finding.name)}: {', '.join(parts)}"
+
+
+def unread(gap: Unread) -> str:
+    """One line on a question that got no usable answer."""
+    return f"{title(gap.finding)}: {gap.question} not read ({gap.reason})"
+
+
+def film(shown: Film) -> str:
+    """View and time of acquisition of a film; nothing of the patient."""
+    when = f"{shown.acquired:%Y-%m-%d %H:%M}" if shown.acquired else "date not stated"
+    return f"{_VIEW[shown.view]}, {when}"
+
+
+def interval(prior: Prior) -> str:
+    """How long before the current film the prior was taken."""
+    if prior.days is None:
+        return "interval not known"
+    return f"{prior.days} day{'' if prior.days == 1 else 's'} earlier"
+
+
+def comparison(prior: Prior) -> str:
+    """What became of the prior, as a sentence."""
+    if prior.film is not None:
+        return f"Compared with a film of {interval(prior)}: {film(prior.film)}."
+    because = f" ({prior.reason})" if prior.reason else ""
+    return f"Read without a prior: {prior.outcome}{because}."
+
+
+def limits(report: Report) -> list[str]:
+    """What the reader has to keep in mind: assumptions, films left out, meaning of the numbers."""
+    lines = list(report.notes)
+    if report.left_out:
+        lines.append(f"{len(report.left_out)} other image(s) of the study were not read.")
+    if report.film.orientation is None:
+        lines.append("The film does not state Patient Orientation: taken as standing as stored.")
+    if any(f.score is not None and not f.score.calibrated for f in report.findings):
+        lines.append("Scores rank how sure the model was; they are not probabilities.")
+    if any(finding.box is not None for finding in report.findings):
+        lines.append("Boxes are coarse; they are not outlines and nothing may be measured in them.")
+    asked = ", ".join(finding.name for finding in report.findings)
+    lines.append(f"Only these were asked and answered: {asked or 'nothing'}.")
+    return lines
+
+
+def summary(report: Report) -> str:
+    """The result in one sentence."""
+    if not report.findings:
+        return "Nothing could be read: no question got a usable answer."
+    if not report.present:
+        return "No finding above threshold."
+    return "Above threshold: " + ", ".join(finding.name for finding in report.present) + "."

@@ -1,0 +1,33 @@
+"""Shared by all tests: real films, real peers, and nothing of this machine's configuration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine reaches a test."""
+    for name in os.environ:
+        if name.startswith("DICOM_NODE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def rg1() -> Path:
+    """The real chest film RG1_UNCI.dcm: CR, PA, MONOCHROME1, Patient Orientation L\\F."""
+    import data_store  # the PyPI package pydicom-data
+
+    return Path(data_store.__file__).parent / "data" / "RG1_UNCI.dcm"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real DICOM files beside the checkout; tests that use it skip without it."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data beside this checkout")
+    return folder

@@ -1,0 +1,5 @@
+"""``python -m workers`` is ``dicom-node``."""
+
+from workers.cli import main
+
+main()

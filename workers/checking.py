@@ -1,0 +1,86 @@
+"""``dicom-node check``: what would go wrong, before a study does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+
+from dicom_node.deliver import echo
+
+from dicom_node.errors import Misconfigured, NodeError
+from dicom_node.peer import Peer
+from dicom_node.settings import PeerSection
+from dicom_node.spool import Spool
+from workers import tasks
+from workers.site import Configuration, open_site
+
+_MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One thing that was checked; ``what`` says what to do where it failed."""
+
+    what: str
+    failed: bool = False
+
+
+def everything(configuration: Configuration) -> Iterator[Result]:
+    """Check one thing after the other; a failed one does not end it."""
+    settings = configuration.settings
+    asked = sum(1 for _ in configuration.vocabulary.findings)
+    yield Result(f"configuration: {len(configuration.rules)} rule(s), {asked} finding(s)")
+    yield _try("ledger", partial(_ledger, configuration))
+    yield _room(configuration)
+    sections: list[tuple[str, PeerSection]] = [(one.name, one) for one in settings.destinations]
+    if settings.archive is not None:
+        sections.insert(0, ("archive", settings.archive))
+    for name, section in sections:
+        peer = settings.peer(name, section)
+        yield _try(f"C-ECHO to {name} ({peer.ae_title})", partial(_echo, peer))
+    yield _try("weights", partial(_weights, configuration))
+
+
+def need_torch() -> None:
+    """Refuse to begin what cannot be done.
+
+    Raises:
+        Misconfigured: torch or transformers is not installed.
+    """
+    for package in ("torch", "transformers"):
+        if find_spec(package) is None:
+            raise Misconfigured(
+                f"{package} is not installed; a worker needs: pip install 'dicom-node[worker]'"
+            )
+
+
+def _try(what: str, check: Callable[[], str]) -> Result:
+    try:
+        return Result(f"{what}: {check()}")
+    except NodeError as error:
+        return Result(f"{what}: {error}", failed=True)
+
+
+def _ledger(configuration: Configuration) -> str:
+    open_site(configuration).database.close()
+    return "opens"
+
+
+def _room(configuration: Configuration) -> Result:
+    free = Spool(configuration.settings.node.data).free_bytes() // _MEGABYTE
+    reserve = configuration.settings.receive.disk_reserve_megabytes
+    return Result(f"disk: {free} MB free, reserve {reserve} MB", failed=free < reserve)
+
+
+def _echo(peer: Peer) -> str:
+    echo(peer)
+    return "answers"
+
+
+def _weights(configuration: Configuration) -> str:
+    if find_spec("torch") is None:
+        return "not checked: torch is not installed here (edge and sender need none)"
+    identity = tasks.open_engine(configuration).identity
+    return f"{identity.model} loads ({identity.weights} weights, digest {identity.digest[:12]})"

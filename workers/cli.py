@@ -1,0 +1,275 @@
+"""The command line. Everything is put together here; a user's mistake ends in one clear line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import dicom_node
+from dicom_node import logs, report
+from dicom_node.errors import Misconfigured, NodeError
+from dicom_node.ledger import deliveries, history, jobs, quarantined
+from dicom_node.ledger.database import Database
+from dicom_node.ledger.jobs import Job, State
+from dicom_node.text import as_text
+from workers import checking, demo, edge, local, pictures, supervise, tasks
+from workers.site import Configuration, configure, open_site
+
+app = typer.Typer(
+    help="A PACS-side node that lets MedGemma draft chest X-ray findings. Not for clinical use: "
+    "everything it writes is made by an AI and verified by nobody.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="The site's node.yaml.", show_default=True)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+_CONFIG = Path("config/node.yaml")
+
+
+@app.callback()
+def _version(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        console.print(f"dicom-node {dicom_node.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(config: ConfigOption = _CONFIG) -> None:
+    """Run everything on this machine: edge, sender and worker, from one command."""
+    _configure(config)
+    status = supervise.run(config, _stop_event())
+    raise typer.Exit(status)
+
+
+@app.command(name="edge")
+def run_edge(config: ConfigOption = _CONFIG) -> None:
+    """Receive studies and keep the ledger moving (needs no torch)."""
+    edge.run(open_site(_configure(config)), _stop_event())
+
+
+@app.command()
+def worker(config: ConfigOption = _CONFIG) -> None:
+    """Read studies with the model; one process for one GPU."""
+    configuration = _configure(config)
+    checking.need_torch()
+    tasks.run_reader(configuration)
+
+
+@app.command()
+def sender(config: ConfigOption = _CONFIG) -> None:
+    """Fetch priors and deliver results (needs no torch)."""
+    tasks.run_sender(_configure(config))
+
+
+@app.command()
+def read(
+    current: Annotated[list[Path], typer.Argument(help="Files or folders of the study to read.")],
+    prior: Annotated[
+        list[Path] | None, typer.Option(help="Files or folders of an earlier study; repeatable.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("dicom-node-out"),
+    config: ConfigOption = _CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Read local files, without any network, and write the results into a folder."""
+    configuration = _configure(config)
+    checking.need_torch()
+    result = local.read(configuration, current, prior or [], out, Console(stderr=True))
+    if as_json:
+        _print(report.to_json(result))
+    else:
+        _print(as_text(result, configuration.vocabulary))
+        _print(f"\nwritten to {out}:")
+        for path in sorted(out.iterdir()):
+            _print(f"  {path.name}")
+
+
+@app.command(name="jobs")
+def list_jobs(
+    config: ConfigOption = _CONFIG,
+    state: Annotated[list[State] | None, typer.Option(help="Only these; repeatable.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List the studies: where each is on its way, and why."""
+    database = _ledger(config)
+    found = jobs.listing(database, states=state or (), limit=limit)
+    aside = quarantined.listing(database, limit=limit)
+    if as_json:
+        rows = [_job_row(job) for job in found]
+        _print(json.dumps({"jobs": rows, "quarantine": [asdict(one) for one in aside]}, indent=2))
+        return
+    table = Table("job", "received", "state", "since", "study", "reason", box=None)
+    for job in found:
+        table.add_row(
+            str(job.id),
+            _clock(job.received_at),
+            f"{job.state}{' *' if job.leased else ''}",
+            _clock(job.state_since),
+            f"{job.study_instance_uid}{f' r{job.revision}' if job.revision > 1 else ''}",
+            escape(job.reason),
+        )
+    console.print(table if found else "no studies yet")
+    if any(job.leased for job in found):
+        console.print("* being worked on now")
+    for one in aside:
+        console.print(f"quarantined {_clock(one.at)}: {one.path}: {escape(one.reason)}")
+
+
+@app.command()
+def show(
+    job: Annotated[int, typer.Argument(help="The number that `dicom-node jobs` gives.")],
+    config: ConfigOption = _CONFIG,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write the picture (PNG) here instead.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one study: its history, its report, its objects, and a picture of it."""
+    configuration = _configure(config)
+    site = open_site(configuration)
+    row = jobs.get(site.database, job)
+    events = history.history(site.database, job)
+    objects = deliveries.of_job(site.database, job)
+    if as_json:
+        told = _job_row(row) | {
+            "history": [asdict(event) for event in events],
+            "deliveries": [_delivery_row(one) for one in objects],
+            "report": json.loads(row.report) if row.report else None,
+        }
+        _print(json.dumps(told, indent=2))
+        return
+    _print(f"job {row.id}: {row.state}{f': {row.reason}' if row.reason else ''}")
+    _print(f"study {row.study_instance_uid}, revision {row.revision}\n")
+    for event in events:
+        _print(f"  {_clock(event.at)}  {event.what}")
+    for one in objects:
+        _print(f"  {one.made.output} at {one.made.destination}: {one.state} {one.reason}".rstrip())
+    if row.report:
+        result = report.from_json(row.report)
+        _print("\n" + as_text(result, configuration.vocabulary))
+        path = picture or site.spool.results(job) / "picture.png"
+        _print(f"\npicture: {pictures.of_job(site, row, result, path)}")
+
+
+@app.command()
+def check(config: ConfigOption = _CONFIG) -> None:
+    """Check the configuration, call every peer by C-ECHO, and load the weights."""
+    configuration = _configure(config)
+    failed = False
+    for result in checking.everything(configuration):
+        failed = failed or result.failed
+        _print(f"{'FAILED' if result.failed else 'ok':>6}  {result.what}")
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write node.yaml and the others.")],
+) -> None:
+    """Write a commented configuration for a site."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = [one for one in resources.files("config").iterdir() if one.name.endswith(".yaml")]
+    for source in sources:
+        if (folder / source.name).exists():
+            raise Misconfigured(f"{folder / source.name} exists already; nothing was written")
+    for source in sources:
+        with resources.as_file(source) as path:
+            shutil.copyfile(path, folder / source.name)
+        _print(f"wrote {folder / source.name}")
+    _print(f"\nnow edit {folder / 'node.yaml'}, then: dicom-node check -c {folder / 'node.yaml'}")
+
+
+@app.command()
+def migrate(config: ConfigOption = _CONFIG) -> None:
+    """Bring the ledger up to date; safe while several programs run."""
+    _ledger(config)
+    _print("the ledger is up to date")
+
+
+@app.command(name="demo")
+def run_demo(
+    out: Annotated[Path, typer.Option(help="Folder for what the demo makes.")] = Path("demo-out"),
+) -> None:
+    """Show the main job: a small PACS, the node, a film with its prior, and the results."""
+    raise typer.Exit(demo.run(out, console))
+
+
+def main() -> None:
+    """The program ``dicom-node``. Exit status 2 means: the configuration cannot be used."""
+    logs.configure()
+    try:
+        app()
+    except Misconfigured as error:
+        _fail(error, supervise.MISCONFIGURED)
+    except NodeError as error:
+        _fail(error, 1)
+
+
+def _fail(error: NodeError, status: int) -> None:
+    sys.stderr.write(f"dicom-node: {error}\n")
+    sys.exit(status)
+
+
+def _configure(config: Path) -> Configuration:
+    configuration = configure(config)
+    logs.configure(configuration.settings.log.level)
+    return configuration
+
+
+def _ledger(config: Path) -> Database:
+    return open_site(_configure(config)).database
+
+
+def _stop_event() -> threading.Event:
+    """Set by SIGTERM and by Ctrl-C."""
+    stop = threading.Event()
+    handler: Callable[[int, Any], None] = lambda *_: stop.set()  # noqa: E731 - typed for mypy
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGINT, handler)
+    return stop
+
+
+def _print(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _job_row(job: Job) -> dict[str, Any]:
+    hidden = ("prior", "report", "lease_owner", "attempts")
+    return {key: value for key, value in asdict(job).items() if key not in hidden}
+
+
+def _delivery_row(one: deliveries.Delivery) -> dict[str, Any]:
+    return asdict(one.made) | {
+        "path": str(one.made.path),
+        "state": one.state,
+        "attempts": one.attempts,
+        "reason": one.reason,
+    }

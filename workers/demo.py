@@ -1,0 +1,242 @@
+"""``dicom-node demo``: the main job from end to end, on this machine, with real parts.
+
+A small PACS (pynetdicom's ``qrscp``), the node as ``dicom-node run`` starts it, an earlier study in
+the PACS, the current one sent by C-STORE; then what came back.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+
+import yaml
+from dicom_node.archives import ARCHIVES
+from dicom_node.deliver import Sent, Verdict, echo, send
+from rich.console import Console
+
+from dicom_node import report
+from dicom_node.demo_films import PRIOR_DAYS, make_prior
+from dicom_node.errors import Misconfigured, Unreachable
+from dicom_node.ledger import deliveries, history, jobs
+from dicom_node.ledger.deliveries import Delivery
+from dicom_node.ledger.jobs import Job
+from dicom_node.peer import Peer
+from dicom_node.text import as_text
+from workers import local, way
+from workers.site import Site, configure, open_site
+
+_LOOPBACK = "127.0.0.1"
+_START_SECONDS = 60.0
+_READ_SECONDS = 300.0
+_STOP_SECONDS = 40.0
+#: What must be in the PACS at the end.
+_EXPECTED = {"sr", "seg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the demo takes place."""
+
+    folder: Path
+    pacs: Peer
+    node: Peer
+
+
+def run(out: Path, console: Console) -> int:
+    """Show the main job; the exit status is 0 only if the results are in the PACS."""
+    current = _real_film()
+    work = out / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    stage = Stage(
+        folder=work,
+        pacs=Peer("demo PACS", "DEMOPACS", _LOOPBACK, _free_port(), "DICOMNODE"),
+        node=Peer("node", "DICOMNODE", _LOOPBACK, _free_port(), "DEMOPACS"),
+    )
+    say = _Steps(console)
+    with _pacs(stage), _node(stage) as config:
+        _wait_for(stage.pacs)
+        say(f"PACS {stage.pacs.ae_title} (pynetdicom's qrscp) answers on port {stage.pacs.port}")
+        prior = work / "prior.dcm"
+        make_prior(current, prior)
+        _must_accept(send([prior], stage.pacs), "the PACS")
+        say(f"earlier study put into the PACS: made from the current film, {PRIOR_DAYS} days older")
+        _wait_for(stage.node)
+        say(f"node {stage.node.ae_title} answers on port {stage.node.port}")
+        _must_accept(send([current], stage.node), "the node")
+        say("current study sent to the node by C-STORE: RG1_UNCI.dcm, a real chest film")
+        site = open_site(configure(config))
+        job = _follow(site, say)
+        return _tell(site, job, stage, out, console)
+
+
+def _tell(site: Site, job: Job, stage: Stage, out: Path, console: Console) -> int:
+    if job.report is None:
+        console.print(f"the study ended as {job.state}: {job.reason}", markup=False)
+        return 1
+    result = report.from_json(job.report)
+    console.rule("report")
+    text = as_text(result, site.configuration.vocabulary)
+    console.print(text, markup=False, highlight=False)
+    console.rule("in the PACS now")
+    rows = deliveries.of_job(site.database, job.id)
+    there = {row.made.output for row in rows if _in_pacs(row, job, stage.pacs)}
+    for row in rows:
+        mark = "there" if row.made.output in there else f"MISSING ({row.state} {row.reason})"
+        console.print(f"{row.made.output:>4}  {row.made.sop_instance_uid}  {mark}", markup=False)
+    local.write(result, site.configuration, *way.films(site, job, result), out)
+    (out / "report.txt").write_text(text, encoding="utf-8")
+    console.rule(f"written to {out}")
+    for path in sorted(one for one in out.iterdir() if one.is_file()):
+        console.print(f"  {path}", markup=False, highlight=False)
+    wrong = _EXPECTED - there
+    if wrong:
+        console.print(f"not in the PACS: {', '.join(sorted(wrong))}", markup=False)
+    return 1 if wrong else 0
+
+
+def _follow(site: Site, say: _Steps) -> Job:
+    """Say each thing that happens to the study until it has ended."""
+    deadline = time.monotonic() + _READ_SECONDS
+    told = 0
+    with say.console.status("waiting for the node") as status:
+        while time.monotonic() < deadline:
+            for job in jobs.listing(site.database, limit=1):
+                for event in history.history(site.database, job.id)[told:]:
+                    say(f"node: {event.what}")
+                    told += 1
+                status.update(f"study is {job.state}")
+                if job.state.is_final:
+                    return job
+            time.sleep(0.2)
+    raise Unreachable(f"the study did not end within {_READ_SECONDS:.0f} s; see {site.spool.root}")
+
+
+@contextmanager
+def _pacs(stage: Stage) -> Iterator[None]:
+    folder = stage.folder / "pacs"
+    folder.mkdir()
+    settings = folder / "qrscp.ini"
+    settings.write_text(
+        f"[DEFAULT]\nae_title: {stage.pacs.ae_title}\nport: {stage.pacs.port}\nmax_pdu: 262144\n"
+        "acse_timeout: 30\ndimse_timeout: 30\nnetwork_timeout: 30\n"
+        f"bind_address: {_LOOPBACK}\ninstance_location: {folder / 'instances'}\n"
+        f"database_location: {folder / 'instances.sqlite'}\nlog_identifier: False\n",
+        encoding="utf-8",
+    )
+    program = [sys.executable, "-m", "pynetdicom", "qrscp", "--quiet", "--config", str(settings)]
+    with _process(program, folder / "pacs.log"):
+        yield
+
+
+@contextmanager
+def _node(stage: Stage) -> Iterator[Path]:
+    folder = stage.folder / "site"
+    folder.mkdir()
+    for source in resources.files("config").iterdir():
+        if source.name.endswith(".yaml"):
+            (folder / source.name).write_text(source.read_text("utf-8"), encoding="utf-8")
+    config = folder / "node.yaml"
+    config.write_text(yaml.safe_dump(_settings(stage), sort_keys=False), encoding="utf-8")
+    program = [sys.executable, "-m", "workers", "run", "--config", str(config)]
+    with _process(program, stage.folder / "node.log"):
+        yield config
+
+
+def _settings(stage: Stage) -> dict[str, object]:
+    pacs = {
+        "ae_title": stage.pacs.ae_title,
+        "host": stage.pacs.host,
+        "port": stage.pacs.port,
+        "timeout_seconds": 10,
+    }
+    return {
+        "node": {
+            "ae_title": stage.node.ae_title,
+            "host": stage.node.host,
+            "port": stage.node.port,
+            "data": "data",
+        },
+        "completion": {"quiet_seconds": 2},
+        "archive": pacs | {"protocol": "dimse", "retrieve": "c-get"},
+        "destinations": [pacs | {"name": "demo-pacs", "test": True}],
+        "engine": {"name": "demonstration"},
+        "limits": {"sweep_seconds": 0.5},
+    }
+
+
+@contextmanager
+def _process(program: list[str], log: Path) -> Iterator[None]:
+    """A program that ends when the demo does; what it prints goes into a file."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(program, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 - our own
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_for(peer: Peer) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            echo(peer)
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _must_accept(sent: list[Sent], whom: str) -> None:
+    for one in sent:
+        if one.verdict is not Verdict.ACCEPTED:
+            raise Unreachable(f"{whom} answered 0x{one.status:04X} to C-STORE: {one.reason}")
+
+
+def _in_pacs(row: Delivery, job: Job, pacs: Peer) -> bool:
+    """Asked anew, by C-FIND."""
+    return ARCHIVES["dimse"](pacs, "c-get").has_instance(
+        job.study_instance_uid, row.made.series_instance_uid, row.made.sop_instance_uid
+    )
+
+
+def _real_film() -> Path:
+    spec = find_spec("data_store")  # the PyPI package pydicom-data
+    if spec is None or spec.origin is None:
+        raise Misconfigured("the demo's film is not installed: pip install 'dicom-node[demo]'")
+    return Path(spec.origin).parent / "data" / "RG1_UNCI.dcm"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class _Steps:
+    """Says each step with the time since the start."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._began = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        seconds = time.monotonic() - self._began
+        self.console.print(f"[{seconds:5.1f} s] {text}", markup=False, highlight=False)

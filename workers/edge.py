@@ -1,0 +1,110 @@
+"""The edge: receives, decides when a study is complete, and rings for whatever is due."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+
+from dicom_node.errors import Misconfigured, Unreachable
+from dicom_node.ledger import arrivals, jobs
+from dicom_node.receive.door import Door
+from dicom_node.receive.recorder import Recorder
+from dicom_node.receive.scp import Origin, Receiver, scan
+from dicom_node.retention import sweep as sweep_files
+from workers.site import Site
+
+log = logging.getLogger(__name__)
+
+#: How long the associations of an edge that died hold back their studies.
+_ASSOCIATION_LEASE_SECONDS = 30
+#: A stage that has work is rung for again after this: the broker may have forgotten.
+_RING_AGAIN_SECONDS = 15
+_RETENTION_EVERY_SECONDS = 600
+
+
+def run(site: Site, stop: threading.Event) -> None:
+    """Be an edge until told to stop.
+
+    Raises:
+        Misconfigured: the port cannot be listened on.
+    """
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    recorder = Recorder(site.database, site.spool, name, _ASSOCIATION_LEASE_SECONDS)
+    recorder.start()
+    receiver = _receiver(site, recorder)
+    node = site.settings.node
+    try:
+        site.spool.clear_incoming()
+        if found := scan(site.spool, arrivals.recorded_paths(site.database), recorder):
+            log.warning("%d file(s) in the spool were not in the ledger; entered now", found)
+        try:
+            receiver.start(node.host, node.port)
+        except OSError as error:
+            raise Misconfigured(
+                f"cannot listen on {node.host} port {node.port}: {error.strerror}; "
+                "is another dicom-node running? else change node.port"
+            ) from None
+        log.info("listening as %s on %s port %d", node.ae_title, node.host, node.port)
+        _sweep_until(site, stop)
+    finally:
+        receiver.stop()
+        recorder.stop()
+
+
+def _receiver(site: Site, recorder: Recorder) -> Receiver:
+    receive, archive = site.settings.receive, site.settings.archive
+
+    def asked_for(study_instance_uid: str, origin: Origin) -> bool:
+        if archive is None or archive.retrieve != "c-move":
+            return False
+        if origin.originator:  # PS3.7 9.1.1.1.8: who asked for it
+            return origin.originator == site.settings.node.ae_title
+        # This archive does not say; then only what is being asked for from it right now.
+        return origin.calling == archive.ae_title and arrivals.asked_for(
+            site.database, study_instance_uid, archive.ae_title
+        )
+
+    return Receiver(
+        door=Door(
+            ae_title=site.settings.node.ae_title,
+            calling_ae_titles=receive.calling_ae_titles,
+            addresses=receive.addresses,
+            maximum_associations=receive.maximum_associations,
+            reserve_bytes=receive.disk_reserve_megabytes * 1024 * 1024,
+        ),
+        spool=site.spool,
+        recorder=recorder,
+        asked_for=asked_for,
+        maximum_pdu_bytes=receive.maximum_pdu_bytes,
+        idle_seconds=receive.idle_seconds,
+    )
+
+
+def _sweep_until(site: Site, stop: threading.Event) -> None:
+    rung: dict[str, float] = {}
+    cleaned = 0.0
+    while not stop.wait(site.settings.limits.sweep_seconds):
+        try:
+            _sweep(site, rung)
+            if time.monotonic() - cleaned > _RETENTION_EVERY_SECONDS:
+                cleaned = time.monotonic()
+                sweep_files(site.database, site.spool, site.settings.retention)
+        except Unreachable as error:
+            log.warning("%s; trying again", error)
+
+
+def _sweep(site: Site, rung: dict[str, float]) -> None:
+    completion = site.settings.completion
+    ready = arrivals.complete(site.database, completion.quiet_seconds, completion.ceiling_seconds)
+    for job in ready:
+        log.info("study complete, job %d", job)
+        rung.pop(jobs.FETCH.name, None)
+    waiting = jobs.waiting(site.database)
+    for stage in jobs.STAGES:
+        due = time.monotonic() - rung.get(stage.name, -_RING_AGAIN_SECONDS) >= _RING_AGAIN_SECONDS
+        if stage.name in waiting and due:
+            rung[stage.name] = time.monotonic()
+            site.ring(stage)

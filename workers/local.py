@@ -1,0 +1,82 @@
+"""Reading local files: the same way as over the network, without one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dicom_node.headers import read_study
+from dicom_node.priors import compare_local
+from rich.console import Console
+from rich.progress import Progress
+
+from dicom_node import outputs, report, rules
+from dicom_node.errors import BadStudy, Misconfigured
+from dicom_node.report import Report
+from workers import pictures, reading, tasks
+from workers.site import Configuration
+
+
+def read(
+    configuration: Configuration,
+    current: Sequence[Path],
+    prior: Sequence[Path],
+    out: Path,
+    console: Console,
+) -> Report:
+    """Read a study beside an earlier one and write objects, report and picture into ``out``.
+
+    Raises:
+        NotForUs: no rule reads the study.
+        BadStudy: its files cannot be read.
+        Misconfigured: a path does not exist, or the weights cannot be loaded.
+    """
+    study = read_study(_files(current))
+    plan = rules.plan(study, configuration.rules)
+    earlier, earlier_path = reading.without_prior("none was given"), None
+    if prior:
+        earlier, earlier_path = compare_local(study, plan.choice.film, _files(prior))
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("loading the model", total=None)
+        engine = tasks.open_engine(configuration)
+        progress.update(task, description="asking")
+        result = reading.read(
+            job="local",
+            revision=1,
+            plan=plan,
+            prior=earlier,
+            prior_path=earlier_path,
+            vocabulary=configuration.vocabulary,
+            engine=engine,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    write(result, configuration, plan.choice.film.path, earlier_path, out)
+    return result
+
+
+def write(
+    result: Report, configuration: Configuration, current: Path, prior: Path | None, out: Path
+) -> None:
+    """Write everything that there is of a report into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    rule = rules.rule_named(result.rule, configuration.rules)
+    for output in rule.outputs:
+        dataset = outputs.build(output, result, configuration.vocabulary, current, prior)
+        if dataset is not None:
+            outputs.write(dataset, out / f"{output}.dcm")
+    (out / "report.json").write_text(report.to_json(result), encoding="utf-8")
+    pictures.of_files(result, configuration.vocabulary, current, prior, out / "picture.png")
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(one for one in path.rglob("*") if one.is_file())
+        elif path.exists():
+            found.append(path)
+        else:
+            raise Misconfigured(f"{path}: no such file or folder")
+    if not found:
+        raise BadStudy("the folders given hold no files")
+    return found

@@ -1,0 +1,78 @@
+"""From the files of a study and the outcome of the search for a prior to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dicom_node.headers import read_study
+from dicom_node.pixels import read_frame
+from models.engines.base import Engine
+from models.read import read_films
+
+import dicom_node
+from dicom_node.report import Film, Prior, PriorOutcome, Report
+from dicom_node.rules import Plan
+from dicom_node.study import Frame
+from dicom_node.vocabulary import Vocabulary
+
+Progress = Callable[[int, int], None]
+
+
+def read(
+    *,
+    job: str,
+    revision: int,
+    plan: Plan,
+    prior: Prior,
+    prior_path: Path | None,
+    vocabulary: Vocabulary,
+    engine: Engine,
+    progress: Progress | None = None,
+) -> Report:
+    """Read the film that the plan chose, beside its prior where there is one.
+
+    Raises:
+        BadStudy: the pixels of the current film cannot be read.
+    """
+    current = read_frame(plan.choice.film)
+    earlier = prior_frame(prior_path)
+    reading = read_films(
+        current=current,
+        prior=earlier,
+        vocabulary=vocabulary,
+        prepare=plan.rule.prepare,
+        questions=plan.rule.questions,
+        engine=engine,
+        software_version=dicom_node.__version__,
+        progress=progress,
+    )
+    return Report(
+        job=job,
+        revision=revision,
+        rule=plan.rule.name,
+        film=Film.of(current.instance),
+        why_this_film=plan.choice.why,
+        left_out=plan.choice.left_out,
+        prior=prior,
+        findings=reading.findings,
+        unread=reading.unread,
+        notes=(*plan.choice.notes, *current.notes, *(earlier.notes if earlier else ())),
+        made=reading.made,
+        read_at=datetime.now(UTC),
+        free_text=reading.free_text,
+    )
+
+
+def prior_frame(path: Path | None) -> Frame | None:
+    """The picture of the prior film."""
+    if path is None:
+        return None
+    (instance,) = read_study([path]).instances
+    return read_frame(instance)
+
+
+def without_prior(reason: str) -> Prior:
+    """What the report says of a prior that nobody looked for."""
+    return Prior(PriorOutcome.NOT_ASKED, reason)

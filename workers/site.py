@@ -1,0 +1,120 @@
+"""One site, put together: its settings, rules, vocabulary, files, ledger and bell."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from celery import Celery
+from dicom_node.archives import ARCHIVES, Archive
+from models.engines import ENGINES
+from models.prepare import PREPARE
+from models.questions import QUESTIONS
+
+from dicom_node import findings_file, queue, rules, settings, yamlfile
+from dicom_node.errors import Misconfigured, Unreachable
+from dicom_node.ledger.database import Database
+from dicom_node.ledger.jobs import Stage
+from dicom_node.outputs import OUTPUTS
+from dicom_node.rules import Known, Rule
+from dicom_node.settings import Settings
+from dicom_node.spool import Spool
+from dicom_node.vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
+
+#: A lease outlives the time limit that ends the work, so that it never runs out under it.
+_LEASE_MARGIN = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the files say, checked."""
+
+    settings: Settings
+    rules: tuple[Rule, ...]
+    vocabulary: Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A configuration with its ledger, files and bell opened."""
+
+    configuration: Configuration
+    database: Database
+    spool: Spool
+    celery: Celery
+
+    @property
+    def settings(self) -> Settings:
+        """The site's settings."""
+        return self.configuration.settings
+
+    def ring(self, stage: Stage) -> None:
+        """Wake a worker of this stage; if the broker is away, the sweeper does it later."""
+        try:
+            queue.ring(self.celery, stage.name)
+        except Unreachable as error:
+            log.warning("%s; the sweeper rings again", error)
+
+    def archive(self) -> Archive | None:
+        """Where priors are looked for; None when the site names no archive."""
+        section = self.settings.archive
+        if section is None:
+            return None
+        return ARCHIVES[section.protocol](self.settings.peer("archive", section), section.retrieve)
+
+
+def configure(path: Path) -> Configuration:
+    """The configuration that ``node.yaml`` at this path begins.
+
+    Raises:
+        Misconfigured: one line for each fault in any of its files.
+    """
+    loaded = settings.load(path)
+    _known_name(path, "engine.name", loaded.engine.name, list(ENGINES))
+    if loaded.archive is not None:
+        _known_name(path, "archive.protocol", loaded.archive.protocol, list(ARCHIVES))
+    known = Known(prepare=PREPARE.keys(), questions=QUESTIONS.keys(), outputs=OUTPUTS.keys())
+    vocabulary = findings_file.vocabulary(
+        yamlfile.load(loaded.findings, findings_file.FindingsFile)
+    )
+    return Configuration(loaded, rules.load(loaded.rules, known), vocabulary)
+
+
+def open_site(configuration: Configuration) -> Site:
+    """The site, with its ledger brought up to date.
+
+    Raises:
+        Misconfigured: the ledger's or the broker's URL cannot be used.
+        Unreachable: the ledger does not answer.
+    """
+    chosen = configuration.settings
+    chosen.node.data.mkdir(parents=True, exist_ok=True)
+    return Site(
+        configuration=configuration,
+        database=Database(chosen.ledger_url),
+        spool=Spool(chosen.node.data),
+        celery=celery_application(chosen),
+    )
+
+
+def celery_application(chosen: Settings) -> Celery:
+    """The bell of a site. Opened apart from the ledger: a Celery parent must hold no connection
+    that its children inherit.
+    """
+    return queue.application(
+        chosen.broker.url, chosen.node.data, longest_task_seconds=longest_task_seconds(chosen)
+    )
+
+
+def longest_task_seconds(chosen: Settings) -> float:
+    """What the longest task may take; leases and visibility are derived from it."""
+    return _LEASE_MARGIN * max(chosen.limits.reading_seconds, chosen.limits.prior_wait_seconds)
+
+
+def _known_name(path: Path, key: str, name: str, valid: list[str]) -> None:
+    if name not in valid:
+        place = yamlfile.read(path).where(tuple(key.split(".")))
+        raise Misconfigured(f"{place}: {key}: {yamlfile.unknown(name, valid)}")

@@ -1,0 +1,128 @@
+"""Celery's tasks: each wakes up, takes at most one job of its stage, and rings again.
+
+The only file, with ``dicom_node/queue.py``, that knows Celery.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from functools import cached_property
+from typing import Any
+
+from celery import signals
+from models.engines import ENGINES
+from models.engines.base import Engine, EngineOptions
+
+from dicom_node import logs
+from dicom_node.ledger import jobs
+from dicom_node.ledger.jobs import Stage
+from workers import way
+from workers.site import (
+    Configuration,
+    Site,
+    celery_application,
+    longest_task_seconds,
+    open_site,
+)
+
+log = logging.getLogger(__name__)
+
+#: Threads of a sender: one study that waits for a slow archive must not hold up the others.
+_SENDER_THREADS = 4
+
+
+class Worker:
+    """What a worker process needs, opened at its first task: after Celery's fork, not before."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Open nothing yet."""
+        self._configuration = configuration
+
+    @cached_property
+    def site(self) -> Site:
+        """The ledger and the files."""
+        return open_site(self._configuration)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The model, loaded (CUDA does not survive a fork)."""
+        return open_engine(self._configuration)
+
+    def work(self, stage: Stage) -> None:
+        """Take one job of this stage; if there was one, ring for the next."""
+        chosen = self._configuration.settings
+        work: way.Work = {
+            jobs.FETCH: way.fetch,
+            jobs.READ: lambda site, job: way.read(site, job, self.engine),
+            jobs.DELIVER: way.deliver,
+        }[stage]
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        if way.take(
+            self.site, stage, work, owner=owner, lease_seconds=longest_task_seconds(chosen)
+        ):
+            self.site.ring(stage)
+
+
+def open_engine(configuration: Configuration) -> Engine:
+    """The engine that ``node.yaml`` names.
+
+    Raises:
+        Misconfigured: the weights cannot be loaded; one line that says how to get them.
+    """
+    section = configuration.settings.engine
+    options = EngineOptions(
+        model=section.model,
+        revision=section.revision,
+        device=section.device,
+        cache=configuration.settings.node.data / "models",
+        max_new_tokens=section.max_new_tokens,
+        threads=section.threads,
+    )
+    return ENGINES[section.name](options)
+
+
+def run_reader(configuration: Configuration) -> None:
+    """Run the GPU worker: one process, one study at a time, stopped when one takes too long."""
+    limit = configuration.settings.limits.reading_seconds
+    _run(
+        configuration,
+        (jobs.READ,),
+        f"--pool=prefork --concurrency=1 --time-limit={limit:.0f}".split(),
+    )
+
+
+def run_sender(configuration: Configuration) -> None:
+    """Run the sender: it fetches priors and delivers results. It needs no torch."""
+    _run(
+        configuration,
+        (jobs.FETCH, jobs.DELIVER),
+        f"--pool=threads --concurrency={_SENDER_THREADS}".split(),
+    )
+
+
+def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str]) -> None:
+    app = celery_application(configuration.settings)
+    worker = Worker(configuration)
+    for stage in stages:
+        app.task(name=stage.name)(lambda stage=stage: worker.work(stage))
+
+    @signals.setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]  # Celery's
+    def _setup_logging(**_: Any) -> None:
+        logs.configure(configuration.settings.log.level)
+
+    log.info("worker for %s", ", ".join(stage.name for stage in stages))
+    names = ",".join(stage.name for stage in stages)
+    app.worker_main(
+        [
+            "worker",
+            "--quiet",
+            f"--queues={names}",
+            f"--hostname={'-'.join(stage.name for stage in stages)}@%h",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            *pool,
+        ]
+    )

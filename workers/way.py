@@ -1,0 +1,197 @@
+"""The way of one study, stage by stage: each takes a leased job and hands it on.
+
+1. :func:`fetch`: does a rule read it, which film, and is there a prior?
+2. :func:`read`: the model reads; the report is published. The GPU's work ends here.
+3. :func:`deliver`: the objects are built and brought to every destination.
+
+An error's type decides what becomes of the study; see ``dicom_node.errors``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from dicom_node.archives import FoundSeries
+from dicom_node.headers import read_study
+from dicom_node.priors import PriorRule, find_prior
+from models.engines.base import Engine
+from pydantic import TypeAdapter
+
+from dicom_node import logs, report, rules
+from dicom_node.errors import BadAnswer, BadStudy, Misconfigured, NotForUs, Rejected, Unreachable
+from dicom_node.ledger import jobs
+from dicom_node.ledger.jobs import Job, Stage, State
+from dicom_node.ledger.retrievals import retrieving
+from dicom_node.report import Prior, Report
+from dicom_node.rules import Plan
+from workers import reading, sending
+from workers.site import Site
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[Site, Job], None]
+_PRIOR = TypeAdapter(Prior)
+
+
+def take(site: Site, stage: Stage, work: Work, *, owner: str, lease_seconds: float) -> bool:
+    """Lease one job that is due in a stage and do its work; False when nothing is due."""
+    job = jobs.lease(
+        site.database,
+        stage,
+        owner=owner,
+        seconds=lease_seconds,
+        attempts=site.settings.limits.attempts,
+    )
+    if job is None:
+        return False
+    with logs.about(job.id):
+        log.info("%s: attempt %d", stage.name, job.attempts)
+        try:
+            work(site, job)
+        except NotForUs as refusal:
+            _end(site, job, State.REFUSED, str(refusal))
+        except (BadStudy, BadAnswer, Rejected, Misconfigured) as failure:
+            _end(site, job, State.FAILED, str(failure))
+        except Unreachable as absence:
+            wait = retry_seconds(site, job.attempts)
+            log.warning("%s; again in %.0f s", absence, wait)
+            jobs.advance(site.database, job, job.state, reason=str(absence), wait=wait)
+        except BaseException as bug:
+            log.exception("%s stopped by an error that should not happen", stage.name)
+            if isinstance(bug, Exception):
+                _end(site, job, State.FAILED, f"error in this program: {type(bug).__name__}")
+            raise
+    return True
+
+
+def fetch(site: Site, job: Job) -> None:
+    """Choose the rule and the film, and look for a prior."""
+    plan = plan_of(site, job)
+    before = jobs.earlier(site.database, job)
+    if before is not None and before.report is not None:
+        film = report.from_json(before.report).film
+        if film.sop_instance_uid == plan.choice.film.sop_instance_uid:
+            raise NotForUs(f"the film chosen is the one that revision {before.revision} read")
+    prior = _search(site, job, plan)
+    log.info("rule %r, prior: %s", plan.rule.name, prior.outcome)
+    jobs.advance(
+        site.database,
+        job,
+        State.READING,
+        reason=f"prior {prior.outcome}",
+        rule=plan.rule.name,
+        prior=_PRIOR.dump_json(prior).decode(),
+    )
+    site.ring(jobs.READ)
+
+
+def read(site: Site, job: Job, engine: Engine) -> None:
+    """Let the model read, and publish the report unless somebody else did."""
+    prior = _PRIOR.validate_json(job.prior or "")
+    result = reading.read(
+        job=str(job.id),
+        revision=job.revision,
+        plan=plan_of(site, job),
+        prior=prior,
+        prior_path=prior_path(site, prior),
+        vocabulary=site.configuration.vocabulary,
+        engine=engine,
+        progress=lambda done, total: log.debug("question %d of %d", done, total),
+    )
+    if jobs.advance(site.database, job, State.READ, report=report.to_json(result)):
+        log.info("read: %d finding(s) present, %d unread", len(result.present), len(result.unread))
+        site.ring(jobs.DELIVER)
+    else:
+        log.warning("another worker has this job by now; this reading is discarded")
+
+
+def deliver(site: Site, job: Job) -> None:
+    """Build what is not built yet, send what is not there yet."""
+    result = report.from_json(job.report or "")
+    sending.build(site, job, result, *films(site, job, result))
+    left = sending.send(site, job, result)
+    if left.refused:
+        _end(site, job, State.FAILED, "; ".join(left.refused))
+    elif left.waiting:
+        if sending.is_too_old(site, job):
+            days = site.settings.delivery.give_up_days
+            raise Rejected(f"given up after {days:g} days: {'; '.join(left.waiting)}")
+        raise Unreachable("; ".join(left.waiting))
+    else:
+        _end(site, job, State.DONE, "")
+
+
+def plan_of(site: Site, job: Job) -> Plan:
+    """The rule and the film for the files of a job."""
+    paths = [site.spool.root / path for path in jobs.paths(site.database, job)]
+    return rules.plan(read_study(paths), site.configuration.rules)
+
+
+def films(site: Site, job: Job, result: Report) -> tuple[Path, Path | None]:
+    """Where the current film and the prior of a report lie.
+
+    Raises:
+        BadStudy: the current film has been deleted.
+    """
+    current = site.spool.study(job.study_instance_uid) / f"{result.film.sop_instance_uid}.dcm"
+    if not current.exists():
+        raise BadStudy("the film that was read is no longer in the spool (see retention)")
+    return current, prior_path(site, result.prior)
+
+
+def prior_path(site: Site, prior: Prior) -> Path | None:
+    """Where the film of a prior lies; None when none was used."""
+    if prior.film is None:
+        return None
+    folder = site.spool.prior(prior.film.study_instance_uid)
+    return folder / f"{prior.film.sop_instance_uid}.dcm"
+
+
+def retry_seconds(site: Site, attempts: int) -> float:
+    """How long to wait after so many attempts: longer and longer."""
+    delivery = site.settings.delivery
+    doubled: float = delivery.first_retry_seconds * 2.0 ** min(attempts - 1, 30)
+    return min(doubled, delivery.longest_retry_seconds)
+
+
+def _search(site: Site, job: Job, plan: Plan) -> Prior:
+    archive, section = site.archive(), site.settings.archive
+    if plan.rule.priors is None:
+        return reading.without_prior("the rule asks for none")
+    if archive is None or section is None:
+        return reading.without_prior("no archive is configured")
+
+    wait = site.settings.limits.prior_wait_seconds
+
+    def retrieve(series: FoundSeries) -> list[Path]:
+        study = series.study_instance_uid
+        with retrieving(site.database, job.id, study, section.ae_title, wait) as message_id:
+            return archive.retrieve(series, site.spool.prior(study), message_id)
+
+    study = read_study([site.spool.root / path for path in jobs.paths(site.database, job)])
+    found = find_prior(
+        study=study,
+        film=plan.choice.film,
+        rule=PriorRule(
+            modalities=plan.rule.priors.modalities,
+            body_parts=plan.rule.priors.body_parts,
+            max_age_days=plan.rule.priors.maximum_age_days,
+            count=plan.rule.priors.count,
+            wait_seconds=wait,
+        ),
+        archive=archive,
+        retrieve=retrieve,
+    )
+    return found.prior
+
+
+def _end(site: Site, job: Job, state: State, reason: str) -> None:
+    if jobs.advance(site.database, job, state, reason=reason):
+        log.log(
+            logging.WARNING if state is State.FAILED else logging.INFO,
+            "%s%s",
+            state,
+            f": {reason}" if reason else "",
+        )
