@@ -1,0 +1,216 @@
+"""The ledger: completion, leases, compare-and-set, history, and several programs at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from dicom_node.errors import Misconfigured
+from dicom_node.ledger import arrivals, deliveries, history, jobs
+from dicom_node.ledger.arrivals import Arrival
+from dicom_node.ledger.database import Database
+from dicom_node.ledger.jobs import DELIVER, FETCH, READ, State
+from dicom_node.ledger.retrievals import retrieving
+
+CR = "1.2.840.10008.5.1.4.1.1.1"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{tmp_path}/ledger.sqlite3")
+
+
+def arrival(study: str, instance: str, *, opens_job: bool = True, association: str = "") -> Arrival:
+    path = PurePosixPath(f"studies/{study}/{instance}.dcm")
+    return Arrival(study, instance, CR, path, "0" * 64, opens_job, association)
+
+
+def queued(database: Database, study: str = "1.2") -> int:
+    arrivals.record(database, [arrival(study, f"{study}.1")])
+    (job,) = arrivals.complete(database, 0, 3600)
+    return job
+
+
+def take(database: Database, stage: jobs.Stage = FETCH, seconds: float = 60) -> jobs.Job:
+    job = jobs.lease(database, stage, owner="me", seconds=seconds, attempts=3)
+    assert job is not None
+    return job
+
+
+def test_a_study_is_complete_only_after_the_quiet_time(database: Database) -> None:
+    arrivals.record(database, [arrival("1.2", "1.2.1")])
+
+    assert arrivals.complete(database, 60, 3600) == []
+    assert arrivals.complete(database, 0, 3600) == [1]
+
+
+def test_an_open_association_holds_back_the_studies_it_brings(database: Database) -> None:
+    arrivals.open_association(database, "a", "edge", 60)
+    arrivals.record(database, [arrival("1.2", "1.2.1", association="a"), arrival("1.3", "1.3.1")])
+
+    assert arrivals.complete(database, 0, 3600) == [2]
+    arrivals.close_association(database, "a")
+    assert arrivals.complete(database, 0, 3600) == [1]
+
+
+def test_the_association_of_an_edge_that_died_holds_nothing_back_for_ever(
+    database: Database,
+) -> None:
+    arrivals.open_association(database, "a", "edge", 0.1)
+    arrivals.record(database, [arrival("1.2", "1.2.1", association="a")])
+    assert arrivals.complete(database, 0, 3600) == []
+    time.sleep(0.15)
+
+    assert arrivals.complete(database, 0, 3600) == [1]
+    arrivals.forget_associations(database)
+
+
+def test_the_ceiling_ends_the_wait_for_a_study_that_never_ends(database: Database) -> None:
+    arrivals.open_association(database, "a", "edge", 60)
+    arrivals.record(database, [arrival("1.2", "1.2.1", association="a")])
+
+    assert arrivals.complete(database, 60, 0) == [1]
+
+
+def test_an_object_entered_twice_counts_once_and_opens_nothing(database: Database) -> None:
+    job = queued(database)
+    arrivals.record(database, [arrival("1.2", "1.2.1")])
+
+    assert arrivals.complete(database, 0, 3600) == []
+    assert [one.id for one in jobs.listing(database)] == [job]
+
+
+def test_a_later_image_opens_a_new_revision_and_a_non_image_does_not(database: Database) -> None:
+    queued(database)
+    arrivals.record(database, [arrival("1.2", "1.2.9", opens_job=False)])
+    assert len(jobs.listing(database)) == 1
+
+    arrivals.record(database, [arrival("1.2", "1.2.2")])
+
+    revision, first = jobs.listing(database)
+    assert (revision.revision, first.revision) == (2, 1)
+    assert len(jobs.paths(database, revision)) == 2
+    assert len(jobs.paths(database, first)) == 1
+
+
+def test_a_leased_job_is_not_given_to_another(database: Database) -> None:
+    queued(database)
+    take(database)
+
+    assert jobs.lease(database, FETCH, owner="other", seconds=60, attempts=3) is None
+
+
+def test_a_worker_that_lost_its_lease_cannot_publish(database: Database) -> None:
+    queued(database)
+    late = take(database, seconds=0.05)
+    time.sleep(0.1)
+    current = take(database)
+
+    assert not jobs.advance(database, late, State.READING)
+    assert jobs.advance(database, current, State.READING)
+
+
+def test_a_job_whose_leases_keep_running_out_is_stopped(database: Database) -> None:
+    job = queued(database)
+    for _ in range(3):
+        take(database, seconds=0.02)
+        time.sleep(0.04)
+
+    assert jobs.lease(database, FETCH, owner="me", seconds=60, attempts=3) is None
+    stopped = jobs.get(database, job)
+    assert stopped.state is State.FAILED
+    assert "3 attempts" in stopped.reason
+
+
+def test_many_orderly_retries_do_not_count_as_lost_leases(database: Database) -> None:
+    job = queued(database)
+    jobs.advance(database, take(database), State.READING)
+    jobs.advance(database, take(database, READ), State.READ, report="{}")
+    for _ in range(6):
+        jobs.advance(database, take(database, DELIVER), State.DELIVERING, reason="away")
+    take(database, DELIVER, seconds=0.02)
+    time.sleep(0.04)
+
+    assert take(database, DELIVER).id == job
+
+
+def test_a_postponed_job_is_not_due_before_its_time(database: Database) -> None:
+    queued(database)
+    jobs.advance(database, take(database), State.FETCHING, wait=60)
+
+    assert jobs.waiting(database) == {}
+
+
+def test_the_history_tells_what_happened_in_order(database: Database) -> None:
+    job = queued(database)
+    jobs.advance(database, take(database), State.REFUSED, reason="no chest")
+
+    told = [event.what for event in history.history(database, job)]
+    assert told == ["first image received", "complete with 1 image(s)", "refused: no chest"]
+
+
+def test_two_workers_that_ask_at_once_never_get_the_same_job(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.sqlite3"
+    database = Database(url)
+    for number in range(20):
+        queued(database, f"1.{number + 2}")
+    taken: list[int] = []
+
+    def work() -> None:
+        own = Database(url)
+        while job := jobs.lease(own, FETCH, owner=str(id(own)), seconds=60, attempts=3):
+            taken.append(job.id)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == list(range(1, 21))
+
+
+def test_several_programs_may_bring_the_ledger_up_to_date_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.sqlite3"
+    failures: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            Database(url)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test must see it
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_retrieval_is_known_only_while_it_lasts(database: Database) -> None:
+    job = queued(database)
+    with retrieving(database, job, "1.9", "PACS", 60) as message_id:
+        assert 1 <= message_id <= 65535
+        assert arrivals.asked_for(database, "1.9", "PACS")
+        assert not arrivals.asked_for(database, "1.9", "OTHER")
+
+    assert not arrivals.asked_for(database, "1.9", "PACS")
+
+
+def test_an_object_is_entered_once_for_each_destination(database: Database) -> None:
+    job = queued(database)
+    made = deliveries.Made("a", "sr", "1.5", "1.4", PurePosixPath("results/1/a/sr.dcm"))
+    deliveries.enter(database, job, [made])
+    deliveries.enter(database, job, [made])
+
+    (row,) = deliveries.of_job(database, job)
+    assert row.made == made
+    assert deliveries.made_here(database, "1.5")
+
+
+def test_a_url_that_is_none_is_a_mistake_of_configuration() -> None:
+    with pytest.raises(Misconfigured, match=r"ledger\.url"):
+        Database("not a url")

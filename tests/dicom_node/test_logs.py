@@ -1,0 +1,69 @@
+"""No log line holds an identity, whoever wrote it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+
+import pytest
+
+from dicom_node import logs
+from dicom_node.errors import BadStudy
+
+SECRET = "Doe^Jane"
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    logs.configure("DEBUG")
+    logging.getLogger().setLevel(logging.DEBUG)
+    return stream
+
+
+def test_text_of_a_library_that_handles_data_sets_is_withheld(written: io.StringIO) -> None:
+    logging.getLogger("pynetdicom.acse").debug("identifier: %s", SECRET)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=True)
+        warnings.warn(f"invalid value for VR PN: {SECRET}", stacklevel=1)
+
+    assert SECRET not in written.getvalue()
+    assert written.getvalue().count("text withheld") == 2
+
+
+def test_text_of_a_foreign_exception_is_withheld_and_its_place_kept(written: io.StringIO) -> None:
+    try:
+        try:
+            raise ValueError(SECRET)
+        except ValueError as inner:
+            raise KeyError(SECRET) from inner
+    except KeyError:
+        logging.getLogger("workers.way").exception("stopped")
+
+    assert SECRET not in written.getvalue()
+    assert "ValueError (text withheld)" in written.getvalue()
+    assert "KeyError (text withheld)" in written.getvalue()
+    assert "test_logs.py" in written.getvalue()
+
+
+def test_our_own_errors_keep_their_text(written: io.StringIO) -> None:
+    try:
+        raise BadStudy("pixels cannot be decoded")
+    except BadStudy:
+        logging.getLogger("workers.way").exception("stopped")
+
+    assert "BadStudy: pixels cannot be decoded" in written.getvalue()
+
+
+def test_each_line_carries_the_job_it_is_about(written: io.StringIO) -> None:
+    log = logging.getLogger("workers.way")
+    log.info("outside")
+    with logs.about(17):
+        log.info("inside")
+
+    outside, inside = written.getvalue().splitlines()
+    assert "job=- " in outside
+    assert "job=17 " in inside

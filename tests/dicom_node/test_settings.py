@@ -1,0 +1,102 @@
+"""node.yaml: what a user's mistake is told, and who overrides whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dicom_node import settings
+from dicom_node.errors import Misconfigured
+
+SHIPPED = Path(__file__).resolve().parents[2] / "config" / "node.yaml"
+
+
+def fault(folder: Path, text: str) -> str:
+    path = folder / "node.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(Misconfigured) as caught:
+        settings.load(path)
+    return str(caught.value).replace(str(folder), "")
+
+
+def test_the_shipped_configuration_works_as_it_stands() -> None:
+    loaded = settings.load(SHIPPED)
+
+    assert loaded.node.ae_title == "DICOMNODE"
+    assert loaded.destinations[0].test
+
+
+def test_every_default_written_in_the_shipped_file_is_the_default_of_the_code() -> None:
+    loaded = settings.load(SHIPPED)
+
+    for section in ("receive", "completion", "delivery", "engine", "limits", "retention", "log"):
+        assert getattr(loaded, section) == settings.Settings.model_fields[section].default
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("node:\n  ae_titel: X\n", "/node.yaml:2: node.ae_titel: unknown `ae_titel`; "
+         "did you mean `ae_title`?"),
+        ("recieve: {}\n", "/node.yaml:1: recieve: unknown `recieve`; did you mean `receive`?"),
+        ("node:\n  port: eleven\n", "/node.yaml:2: node.port: input should be a valid integer, "
+         "unable to parse string as an integer"),
+        ("node:\n  ae_title: ABCDEFGHIJKLMNOPQ\n", "/node.yaml:2: node.ae_title: an AE title has "
+         "1 to 16 characters, this has 17"),
+        ("node:\n  port: 1\n  port: 2\n", "/node.yaml:3: port: this key stands twice"),
+        ("node: [\n", "/node.yaml:2: not valid YAML: expected the node content, but found "
+         "'<stream end>'"),
+        ("- a\n", "/node.yaml: expected `key: value` lines at the top"),
+        ("destinations:\n  - {name: a, ae_title: A, host: h, port: 1}\n"
+         "  - {name: b, ae_title: B, host: h, prt: 1}\n",
+         "/node.yaml:3: destinations.1.port: is required\n"
+         "/node.yaml:3: destinations.1.prt: unknown `prt`; did you mean `port`?"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_file_line_and_nearest_key(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    assert fault(tmp_path, text) == expected
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="dicom-node init"):
+        settings.load(tmp_path / "none.yaml")
+
+
+def test_the_environment_overrides_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOM_NODE_NODE__PORT", "104")
+
+    assert settings.load(SHIPPED).node.port == 104
+
+
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOM_NODE_NODE__PORT", "many")
+
+    with pytest.raises(Misconfigured, match="environment variable DICOM_NODE_NODE__PORT: input"):
+        settings.load(SHIPPED)
+
+
+@pytest.mark.parametrize("name", ["DICOM_NODE_NOODLE__PORT", "DICOM_NODE_NODE__PRT"])
+def test_a_misspelt_variable_is_not_ignored(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "104")
+
+    with pytest.raises(Misconfigured, match=name):
+        settings.load(SHIPPED)
+
+
+def test_a_password_in_the_file_is_refused_without_being_repeated(tmp_path: Path) -> None:
+    told = fault(tmp_path, "broker:\n  url: redis://:hunter2@redis:6379/0\n")
+
+    assert "DICOM_NODE_BROKER__URL" in told
+    assert "hunter2" not in told
+
+
+def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "node.yaml").write_text("node: {data: here}\n", encoding="utf-8")
+
+    loaded = settings.load(tmp_path / "node.yaml")
+
+    assert loaded.node.data == tmp_path / "here"
+    assert loaded.ledger_url == f"sqlite:///{tmp_path}/here/ledger.sqlite3"

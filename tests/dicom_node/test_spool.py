@@ -1,0 +1,49 @@
+"""Filing: nothing is replaced, nothing leaves the data folder, order survives a loss of power."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dicom_node.errors import BadStudy
+from dicom_node.spool import Filed, Spool
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "data")
+
+
+def received(spool: Spool, content: bytes) -> Path:
+    path = spool.incoming / f"{len(list(spool.incoming.iterdir()))}.tmp"
+    path.write_bytes(content)
+    return path
+
+
+def test_a_file_lies_under_its_uids(spool: Spool) -> None:
+    place, filed = spool.file(received(spool, b"x"), spool.study("1.2"), "1.2.3")
+
+    assert filed is Filed.NEW
+    assert str(spool.below(place)) == "studies/1.2/1.2.3.dcm"
+
+
+def test_the_same_bytes_again_are_recognised_and_other_bytes_never_replace(spool: Spool) -> None:
+    place, _ = spool.file(received(spool, b"x"), spool.study("1.2"), "1.2.3")
+
+    assert spool.file(received(spool, b"x"), spool.study("1.2"), "1.2.3")[1] is Filed.IDENTICAL
+    assert spool.file(received(spool, b"y"), spool.study("1.2"), "1.2.3")[1] is Filed.DIFFERENT
+    assert place.read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("uid", ["../../etc", "1.2/3", "", "1." * 40, "1.2\n", "1..2", "a"])
+def test_a_uid_that_is_a_path_is_refused(spool: Spool, uid: str) -> None:
+    with pytest.raises(BadStudy):
+        spool.study(uid)
+
+
+def test_a_study_belongs_to_the_patient_it_came_with_first(spool: Spool) -> None:
+    assert spool.belongs(spool.study("1.2"), "A")
+    assert spool.belongs(spool.study("1.2"), "A")
+    assert not spool.belongs(spool.study("1.2"), "B")
+    assert b"A" not in (spool.study("1.2") / "patient.sha256").read_bytes()
