@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 
 from sqlalchemy import exists, select, update
 
@@ -20,7 +21,9 @@ _SECONDS_A_DAY = 86_400
 
 
 def sweep(database: Database, spool: Spool, retention: RetentionSection) -> None:
-    """Delete the files of each study whose every revision ended longer ago than is wanted."""
+    """Delete the files of each study whose every revision ended longer ago than is wanted, and
+    the priors that were fetched longer ago than any study is kept.
+    """
     for state, days in (
         (State.DONE, retention.done_days),
         (State.REFUSED, retention.refused_days),
@@ -30,6 +33,7 @@ def sweep(database: Database, spool: Spool, retention: RetentionSection) -> None
             _forget_files(database, study, job)
             spool.delete_study(study)
             shutil.rmtree(spool.results(job), ignore_errors=True)
+    _forget_priors(spool, max(retention.done_days, retention.refused_days, retention.failed_days))
 
 
 def _over(database: Database, state: State, days: float) -> list[tuple[str, int]]:
@@ -45,6 +49,14 @@ def _over(database: Database, state: State, days: float) -> list[tuple[str, int]
     )
     with database.reading() as connection:
         return [(row.study_instance_uid, row.id) for row in connection.execute(rows)]
+
+
+def _forget_priors(spool: Spool, days: float) -> None:
+    """Fetched studies are copies of the archive's: the longest time that a job may need them."""
+    oldest = time.time() - days * _SECONDS_A_DAY
+    for folder in spool.priors.iterdir():
+        if folder.stat().st_mtime < oldest:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _forget_files(database: Database, study: str, job: int) -> None:

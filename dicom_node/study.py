@@ -64,11 +64,16 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """The images of one Study Instance UID. ``age_years`` is None when it cannot be known."""
+    """The images of one Study Instance UID.
+
+    ``date`` is Study Date (0008,0020); ``age_years`` the patient's age when the first image was
+    acquired. Each is None when it cannot be known.
+    """
 
     study_instance_uid: str
     patient: Patient
     instances: tuple[Instance, ...]
+    date: date | None = None
     age_years: float | None = None
 
 

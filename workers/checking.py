@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 
-from dicom_node.deliver import echo
-
+from dicom_node.association import echo
 from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.peer import Peer
 from dicom_node.settings import PeerSection

@@ -20,11 +20,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
-from dicom_node.archives import ARCHIVES
-from dicom_node.deliver import Sent, Verdict, echo, send
 from rich.console import Console
 
 from dicom_node import report
+from dicom_node.archives import ARCHIVES
+from dicom_node.association import echo
+from dicom_node.deliver import Sent, Verdict, send
 from dicom_node.demo_films import PRIOR_DAYS, make_prior
 from dicom_node.errors import Misconfigured, Unreachable
 from dicom_node.ledger import deliveries, history, jobs

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dicom_node.headers import read_study
-from dicom_node.priors import compare_local
 from rich.console import Console
 from rich.progress import Progress
 
 from dicom_node import outputs, report, rules
 from dicom_node.errors import BadStudy, Misconfigured
+from dicom_node.headers import is_dicom_file, read_studies, read_study
+from dicom_node.priors import FoundPrior, compare_files
 from dicom_node.report import Report
+from dicom_node.rules import Priors
 from workers import pictures, reading, tasks
 from workers.site import Configuration
 
@@ -33,9 +34,14 @@ def read(
     """
     study = read_study(_files(current))
     plan = rules.plan(study, configuration.rules)
-    earlier, earlier_path = reading.without_prior("none was given"), None
+    found = FoundPrior(reading.without_prior("none was given"))
     if prior:
-        earlier, earlier_path = compare_local(study, plan.choice.film, _files(prior))
+        found = compare_files(
+            study=study,
+            film=plan.choice.film,
+            rule=plan.rule.priors or Priors(),
+            earlier=read_studies(_files(prior)),
+        )
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("loading the model", total=None)
         engine = tasks.open_engine(configuration)
@@ -44,13 +50,13 @@ def read(
             job="local",
             revision=1,
             plan=plan,
-            prior=earlier,
-            prior_path=earlier_path,
+            prior=found.prior,
+            prior_path=found.path,
             vocabulary=configuration.vocabulary,
             engine=engine,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    write(result, configuration, plan.choice.film.path, earlier_path, out)
+    write(result, configuration, plan.choice.film.path, found.path, out)
     return result
 
 
@@ -72,11 +78,11 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(one for one in path.rglob("*") if one.is_file())
+            found += sorted(one for one in path.rglob("*") if is_dicom_file(one))
         elif path.exists():
             found.append(path)
         else:
             raise Misconfigured(f"{path}: no such file or folder")
     if not found:
-        raise BadStudy("the folders given hold no files")
+        raise BadStudy("the folders given hold no DICOM files")
     return found

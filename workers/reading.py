@@ -6,16 +6,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dicom_node
 from dicom_node.headers import read_study
 from dicom_node.pixels import read_frame
-from models.engines.base import Engine
-from models.read import read_films
-
-import dicom_node
 from dicom_node.report import Film, Prior, PriorOutcome, Report
 from dicom_node.rules import Plan
 from dicom_node.study import Frame
 from dicom_node.vocabulary import Vocabulary
+from models.engines.base import Engine
+from models.read import read_films
 
 Progress = Callable[[int, int], None]
 

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dicom_node import outputs, rules
 from dicom_node.archives import ARCHIVES
 from dicom_node.deliver import Verdict
 from dicom_node.deliver import send as send_objects
-
-from dicom_node import outputs, rules
 from dicom_node.errors import Rejected, Unreachable
 from dicom_node.ledger import deliveries
 from dicom_node.ledger.deliveries import Delivery, DeliveryState, Made

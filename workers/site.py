@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from celery import Celery
-from dicom_node.archives import ARCHIVES, Archive
-from models.engines import ENGINES
-from models.prepare import PREPARE
-from models.questions import QUESTIONS
 
 from dicom_node import findings_file, queue, rules, settings, yamlfile
+from dicom_node.archives import ARCHIVES, Archive
 from dicom_node.errors import Misconfigured, Unreachable
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import Stage
@@ -21,6 +18,9 @@ from dicom_node.rules import Known, Rule
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from dicom_node.vocabulary import Vocabulary
+from models.engines import ENGINES
+from models.prepare import PREPARE
+from models.questions import QUESTIONS
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from functools import cached_property
 from typing import Any
 
 from celery import signals
-from models.engines import ENGINES
-from models.engines.base import Engine, EngineOptions
 
 from dicom_node import logs
 from dicom_node.ledger import jobs
 from dicom_node.ledger.jobs import Stage
+from models.engines import ENGINES
+from models.engines.base import Engine, EngineOptions
 from workers import way
 from workers.site import (
     Configuration,

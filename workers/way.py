@@ -13,19 +13,19 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from dicom_node.archives import FoundSeries
-from dicom_node.headers import read_study
-from dicom_node.priors import PriorRule, find_prior
-from models.engines.base import Engine
 from pydantic import TypeAdapter
 
 from dicom_node import logs, report, rules
+from dicom_node.archives import FoundSeries
 from dicom_node.errors import BadAnswer, BadStudy, Misconfigured, NotForUs, Rejected, Unreachable
+from dicom_node.headers import read_study
 from dicom_node.ledger import jobs
 from dicom_node.ledger.jobs import Job, Stage, State
 from dicom_node.ledger.retrievals import retrieving
+from dicom_node.priors import find_prior
 from dicom_node.report import Prior, Report
 from dicom_node.rules import Plan
+from models.engines.base import Engine
 from workers import reading, sending
 from workers.site import Site
 
@@ -174,15 +174,10 @@ def _search(site: Site, job: Job, plan: Plan) -> Prior:
     found = find_prior(
         study=study,
         film=plan.choice.film,
-        rule=PriorRule(
-            modalities=plan.rule.priors.modalities,
-            body_parts=plan.rule.priors.body_parts,
-            max_age_days=plan.rule.priors.maximum_age_days,
-            count=plan.rule.priors.count,
-            wait_seconds=wait,
-        ),
+        rule=plan.rule.priors,
         archive=archive,
         retrieve=retrieve,
+        wait_seconds=wait,
     )
     return found.prior
 

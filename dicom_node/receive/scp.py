@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
 from dicom_node.equipment import made_by_this_project
 from dicom_node.errors import BadStudy
-from dicom_node.headers import is_image
+from dicom_node.headers import UNDECODABLE, is_image
 from dicom_node.receive.door import Door
 from dicom_node.receive.recorder import CONFLICT, Closed, Opened, Recorder, SetAside, Stored
 from dicom_node.spool import Filed, Spool, checked_uid
@@ -126,6 +125,8 @@ class Receiver:
         if refused is not None:
             log.warning("association rejected: %s", refused.why)
             association.acse.send_reject(refused.result, refused.source, refused.diagnostic)
+            # Waits until the answer is out; pynetdicom would else close the connection first.
+            association.kill()
 
     def _established(self, event: Any) -> None:
         name = uuid.uuid4().hex
@@ -205,20 +206,7 @@ def read_header(path: Path) -> Header:
             patient=str(dataset.get("PatientID") or "").strip(),
             ours=made_by_this_project(dataset),
         )
-    # What pydicom raises on bytes that are not what they claim to be.
-    except (
-        InvalidDicomError,
-        EOFError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        KeyError,
-        IndexError,
-        NotImplementedError,
-        OverflowError,
-        RecursionError,
-        UnicodeError,
-    ) as error:
+    except UNDECODABLE as error:
         raise BadStudy(f"data set cannot be decoded ({type(error).__name__})") from None
 
 

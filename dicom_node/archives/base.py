@@ -1,0 +1,56 @@
+"""What every archive can be asked, whatever its protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from dicom_node.study import Patient
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStudy:
+    """A study as an archive describes it; its patient is what the guard looks at."""
+
+    study_instance_uid: str
+    patient: Patient = field(repr=False)
+    date: date | None
+    modalities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSeries:
+    """A series as an archive describes it; ``body_part`` is empty when it does not say."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    modality: str
+    body_part: str
+
+
+class Archive(Protocol):
+    """An archive. All methods raise Unreachable when it is away and Rejected when it refuses."""
+
+    def find_studies(self, patient: Patient) -> list[FoundStudy]:
+        """All studies under this patient's ID.
+
+        Raises:
+            ValueError: the ID is empty or would be a wildcard (PS3.4 C.2.2.2.4): it would find
+                other patients.
+        """
+
+    def find_series(self, study_instance_uid: str) -> list[FoundSeries]:
+        """All series of a study."""
+
+    def retrieve(self, series: FoundSeries, into: Path, message_id: int) -> list[Path]:
+        """Fetch the images of a series into a folder; the files of that series there.
+
+        ``message_id`` is by which the archive is told who asked (PS3.7 9.1.1.1.9).
+        """
+
+    def has_instance(
+        self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str
+    ) -> bool:
+        """Whether an object can be found there."""

@@ -1,0 +1,225 @@
+"""Query/Retrieve by DIMSE (PS3.4 Annex C), Study Root: C-FIND, and C-GET or C-MOVE."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydicom import Dataset, dcmread
+from pydicom.uid import (
+    JPEG2000,
+    ComputedRadiographyImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    DigitalXRayImageStorageForPresentation,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
+from pynetdicom import build_role, evt
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+)
+
+from dicom_node.archives.base import FoundSeries, FoundStudy
+from dicom_node.association import association
+from dicom_node.errors import Rejected, Unreachable
+from dicom_node.headers import date_of, patient_of
+from dicom_node.peer import Peer
+from dicom_node.spool import checked_uid
+from dicom_node.study import Patient
+
+log = logging.getLogger(__name__)
+
+_PENDING = (0xFF00, 0xFF01)
+_SUCCESS = 0x0000
+_UNKNOWN_DESTINATION = 0xA801  # PS3.4 C.4.2.1.5
+#: Out of resources, and some sub-operations failed (PS3.4 C.4.2.1.5, C.4.3.1.4).
+_PASSING = frozenset({*range(0xA700, 0xA800), 0xB000})
+_WILDCARDS = frozenset("*?\\")
+#: What a C-GET has to name beforehand: the classes that hold projection radiographs.
+_FILMS = (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    SecondaryCaptureImageStorage,
+)
+_SYNTAXES = (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    DeflatedExplicitVRLittleEndian,
+    JPEGLosslessSV1,
+    JPEGLossless,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+    JPEG2000,
+    JPEGLSNearLossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+)
+
+
+class DimseArchive:
+    """An archive that speaks DIMSE."""
+
+    def __init__(self, peer: Peer, retrieve: str) -> None:
+        """``retrieve`` is ``c-get`` or ``c-move``; the latter needs our title known there."""
+        self._peer = peer
+        self._moves = retrieve == "c-move"
+
+    def find_studies(self, patient: Patient) -> list[FoundStudy]:
+        """All studies under this patient's ID; see :class:`Archive`."""
+        if not patient.id or _WILDCARDS & set(patient.id):
+            raise ValueError("a query without a plain Patient ID would find other patients")
+        keys = Dataset()
+        if not patient.id.isascii():
+            keys.SpecificCharacterSet = "ISO_IR 192"
+        keys.PatientID = patient.id
+        for keyword in ("IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex"):
+            setattr(keys, keyword, "")
+        keys.StudyInstanceUID = ""
+        keys.StudyDate = ""
+        keys.ModalitiesInStudy = ""
+        return [
+            FoundStudy(
+                study_instance_uid=str(answer.get("StudyInstanceUID") or ""),
+                patient=patient_of(answer),
+                date=date_of(answer, "StudyDate"),
+                modalities=_several(answer.get("ModalitiesInStudy")),
+            )
+            for answer in self._find("STUDY", keys)
+        ]
+
+    def find_series(self, study_instance_uid: str) -> list[FoundSeries]:
+        """All series of a study; see :class:`Archive`."""
+        keys = Dataset()
+        keys.StudyInstanceUID = study_instance_uid
+        keys.SeriesInstanceUID = ""
+        keys.Modality = ""
+        keys.BodyPartExamined = ""
+        return [
+            FoundSeries(
+                study_instance_uid=study_instance_uid,
+                series_instance_uid=str(answer.get("SeriesInstanceUID") or ""),
+                modality=str(answer.get("Modality") or "").upper(),
+                body_part=str(answer.get("BodyPartExamined") or "").upper(),
+            )
+            for answer in self._find("SERIES", keys)
+        ]
+
+    def has_instance(
+        self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str
+    ) -> bool:
+        """Whether an object can be found there; see :class:`Archive`."""
+        keys = Dataset()
+        keys.StudyInstanceUID = study_instance_uid
+        keys.SeriesInstanceUID = series_instance_uid
+        keys.SOPInstanceUID = sop_instance_uid
+        answers = self._find("IMAGE", keys)
+        return any(str(one.get("SOPInstanceUID")) == sop_instance_uid for one in answers)
+
+    def retrieve(self, series: FoundSeries, into: Path, message_id: int) -> list[Path]:
+        """Fetch the images of a series into a folder; see :class:`Archive`.
+
+        By C-MOVE they come in through the node's own door, which files them into that folder.
+        """
+        into.mkdir(parents=True, exist_ok=True)
+        if self._moves:
+            self._move(series, message_id)
+        else:
+            self._get(series, into, message_id)
+        return [path for path in sorted(into.glob("*.dcm")) if _is_of(path, series)]
+
+    def _find(self, level: str, keys: Dataset) -> list[Dataset]:
+        keys.QueryRetrieveLevel = level
+        model = StudyRootQueryRetrieveInformationModelFind
+        with association(self._peer, [build_context(model)]) as opened:
+            return list(self._responses(opened.send_c_find(keys, model), "C-FIND"))
+
+    def _move(self, series: FoundSeries, message_id: int) -> None:
+        model = StudyRootQueryRetrieveInformationModelMove
+        with association(self._peer, [build_context(model)]) as opened:
+            answers = opened.send_c_move(
+                _series_keys(series), self._peer.calling_ae_title, model, msg_id=message_id
+            )
+            for _ in self._responses(answers, "C-MOVE"):
+                pass
+
+    def _get(self, series: FoundSeries, into: Path, message_id: int) -> None:
+        model = StudyRootQueryRetrieveInformationModelGet
+        # One context for each syntax: of several in one the archive would choose the first, and
+        # could then not send what it stores in another.
+        films = [build_context(film, syntax) for film in _FILMS for syntax in _SYNTAXES]
+        contexts = [build_context(model), *films]
+        roles = [build_role(film, scp_role=True) for film in _FILMS]
+
+        def store(event: Any) -> int:
+            uid = checked_uid(str(event.request.AffectedSOPInstanceUID))
+            aside = into / f".{uid}.part"
+            aside.write_bytes(event.encoded_dataset())
+            aside.replace(into / f"{uid}.dcm")
+            return _SUCCESS
+
+        with association(
+            self._peer, contexts, roles=roles, handlers=[(evt.EVT_C_STORE, store)]
+        ) as opened:
+            answers = opened.send_c_get(_series_keys(series), model, msg_id=message_id)
+            for _ in self._responses(answers, "C-GET"):
+                pass
+
+    def _responses(
+        self, answers: Iterator[tuple[Dataset, Dataset | None]], service: str
+    ) -> Iterator[Dataset]:
+        """The identifiers of pending responses, until the final one says how it went."""
+        for answer, identifier in answers:
+            status = answer.get("Status")
+            if status is None:
+                raise Unreachable(f"{self._peer.name} gave no answer to {service}")
+            if status in _PENDING:
+                if identifier is not None:
+                    yield identifier
+            elif status != _SUCCESS:
+                raise self._failure(service, status, answer)
+
+    def _failure(self, service: str, status: int, answer: Dataset) -> Rejected | Unreachable:
+        failed = answer.get("NumberOfFailedSuboperations") or 0
+        told = f"{self._peer.name} answered {service} with 0x{status:04X}"
+        if failed:
+            told += f", {failed} object(s) not transferred"
+        if status == _UNKNOWN_DESTINATION:
+            return Rejected(
+                f"{told}: it does not know {self._peer.calling_ae_title!r} as move destination"
+            )
+        if status in _PASSING:
+            return Unreachable(told)
+        return Rejected(told)
+
+
+def _series_keys(series: FoundSeries) -> Dataset:
+    keys = Dataset()
+    keys.QueryRetrieveLevel = "SERIES"
+    keys.StudyInstanceUID = series.study_instance_uid
+    keys.SeriesInstanceUID = series.series_instance_uid
+    return keys
+
+
+def _several(value: Any) -> tuple[str, ...]:
+    values = [value] if isinstance(value, str) else list(value or ())
+    return tuple(str(one).upper() for one in values)
+
+
+def _is_of(path: Path, series: FoundSeries) -> bool:
+    header = dcmread(path, specific_tags=["SeriesInstanceUID"], stop_before_pixels=True)
+    return bool(header.get("SeriesInstanceUID") == series.series_instance_uid)

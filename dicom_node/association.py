@@ -1,0 +1,96 @@
+"""Associations that this node opens (PS3.8), and what each way of not getting one means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pynetdicom import AE
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
+
+from dicom_node.errors import Rejected, Unreachable
+from dicom_node.peer import Peer
+
+_PERMANENT = 1  # Result of an A-ASSOCIATE-RJ (PS3.8 9.3.4)
+_MAXIMUM_PDU = 262_144
+
+
+@contextmanager
+def association(
+    peer: Peer,
+    contexts: Sequence[PresentationContext],
+    *,
+    roles: Sequence[Any] = (),
+    handlers: Sequence[Any] = (),
+) -> Iterator[Any]:
+    """An open association with a peer; released at the end, aborted if the end is an error.
+
+    Raises:
+        Unreachable: nobody answers there, or it is busy.
+        Rejected: the peer will not have us; the text says what to look at.
+    """
+    ae = AE(ae_title=peer.calling_ae_title)
+    ae.connection_timeout = peer.timeout_seconds
+    ae.acse_timeout = peer.timeout_seconds
+    ae.dimse_timeout = peer.timeout_seconds
+    ae.network_timeout = peer.timeout_seconds
+    opened = ae.associate(
+        peer.host,
+        peer.port,
+        contexts=list(contexts),
+        ae_title=peer.ae_title,
+        max_pdu=_MAXIMUM_PDU,
+        ext_neg=list(roles),
+        evt_handlers=list(handlers),
+    )
+    if not opened.is_established:
+        raise _failure(peer, opened)
+    try:
+        yield opened
+    except BaseException:
+        if opened.is_established:
+            opened.abort()
+        raise
+    if opened.is_established:
+        opened.release()
+
+
+def echo(peer: Peer) -> None:
+    """Verification (PS3.4 Annex A): C-ECHO, once.
+
+    Raises:
+        Unreachable: nobody answers there.
+        Rejected: the peer will not have us.
+    """
+    with association(peer, [_verification()]) as opened:
+        status = opened.send_c_echo().get("Status")
+    if status is None:
+        raise Unreachable(f"{peer.name} does not answer C-ECHO")
+    if status != 0:
+        raise Rejected(f"{peer.name} answers C-ECHO with 0x{status:04X}")
+
+
+def _verification() -> PresentationContext:
+    context = PresentationContext()
+    context.abstract_syntax = Verification
+    context.transfer_syntax = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"]
+    return context
+
+
+def _failure(peer: Peer, tried: Any) -> Rejected | Unreachable:
+    if not tried.is_rejected:
+        if tried.acceptor.primitive is not None:  # it answered, but shares no service with us
+            return Rejected(f"{peer.name} accepts none of the services asked for")
+        return Unreachable(f"{peer.name} does not answer at its host and port")
+    answer = tried.acceptor.primitive
+    reason = str(answer.reason_str).lower()
+    told = f"{peer.name} rejects the association: {reason}"
+    if answer.result != _PERMANENT:
+        return Unreachable(told)
+    if "calling" in reason:
+        return Rejected(f"{told}; make {peer.calling_ae_title!r} known there")
+    if "called" in reason:
+        return Rejected(f"{told}; is its AE title really {peer.ae_title!r}?")
+    return Rejected(told)

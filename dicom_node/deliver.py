@@ -1,0 +1,89 @@
+"""Bringing objects to a destination by C-STORE, with the status of each one read (PS3.4 B.2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+
+from pydicom import dcmread
+from pynetdicom.presentation import build_context
+
+from dicom_node.association import association
+from dicom_node.peer import Peer
+
+_DUPLICATE = 0x0111
+#: Statuses after which the same object may be accepted later: out of resources, and a failure in
+#: processing that says nothing of the object (PS3.7 C.5.10).
+_PASSING = frozenset({*range(0xA700, 0xA800), 0x0110})
+#: Statuses with which an object is taken, though something is to be said (PS3.7 C.4).
+_WARNINGS = frozenset({*range(0xB000, 0xC000), 0x0001, 0x0107, 0x0116})
+
+
+class Verdict(Enum):
+    """What a status means for one object."""
+
+    ACCEPTED = auto()
+    WARNING = auto()
+    REFUSED = auto()
+    LATER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one object. ``status`` is 0xFFFF when the peer gave none."""
+
+    sop_instance_uid: str
+    status: int
+    verdict: Verdict
+    reason: str = ""
+
+
+_NO_STATUS = 0xFFFF
+
+
+def send(paths: Sequence[Path], peer: Peer) -> list[Sent]:
+    """Send files in one association, as they are encoded; one answer for each, in order.
+
+    Raises:
+        Unreachable: no association could be opened now.
+        Rejected: the peer will not have us.
+    """
+    headers = [dcmread(path, specific_tags=["SOPClassUID", "SOPInstanceUID"]) for path in paths]
+    kinds = [(one.SOPClassUID, one.file_meta.TransferSyntaxUID) for one in headers]
+    contexts = [build_context(sop, syntax) for sop, syntax in dict.fromkeys(kinds)]
+    answers = []
+    with association(peer, contexts) as opened:
+        accepted = {
+            (context.abstract_syntax, context.transfer_syntax[0])
+            for context in opened.accepted_contexts
+        }
+        for path, header, kind in zip(paths, headers, kinds, strict=True):
+            uid = str(header.SOPInstanceUID)
+            if kind not in accepted:
+                reason = f"{peer.name} does not take {kind[0].name} in {kind[1].name}"
+                answers.append(Sent(uid, _NO_STATUS, Verdict.REFUSED, reason))
+            elif not opened.is_established:
+                answers.append(_cut_off(uid, peer))
+            else:
+                status = opened.send_c_store(path).get("Status")
+                answers.append(_cut_off(uid, peer) if status is None else _read(uid, status, peer))
+    return answers
+
+
+def _read(uid: str, status: int, peer: Peer) -> Sent:
+    told = f"{peer.name} answered 0x{status:04X}"
+    if status == 0:
+        return Sent(uid, status, Verdict.ACCEPTED)
+    if status == _DUPLICATE:
+        return Sent(uid, status, Verdict.ACCEPTED, "it was there already")
+    if status in _WARNINGS:
+        return Sent(uid, status, Verdict.WARNING, told)
+    if status in _PASSING:
+        return Sent(uid, status, Verdict.LATER, told)
+    return Sent(uid, status, Verdict.REFUSED, told)
+
+
+def _cut_off(uid: str, peer: Peer) -> Sent:
+    return Sent(uid, _NO_STATUS, Verdict.LATER, f"{peer.name} gave no answer to C-STORE")

@@ -1,0 +1,258 @@
+"""From files to the plain data of a study: what the headers say, and nothing that they do not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.misc import is_dicom
+from pydicom.uid import UID
+
+from dicom_node.errors import BadStudy
+from dicom_node.study import Instance, Patient, Study, View
+
+#: What pydicom raises on bytes that are not what they claim to be.
+UNDECODABLE = (
+    InvalidDicomError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    NotImplementedError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    UnicodeError,
+)
+
+_READ = [
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "Modality",
+    "BodyPartExamined",
+    "ViewPosition",
+    "ViewCodeSequence",
+    "PatientOrientation",
+    "PresentationIntentType",
+    "InstanceNumber",
+    "Rows",
+    "Columns",
+    "AcquisitionDateTime",
+    *(f"{level}{what}" for level in ("Acquisition", "Content", "Series", "Study")
+      for what in ("Date", "Time")),
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "PatientAge",
+    "SpecificCharacterSet",
+]  # fmt: skip
+
+#: View Position (0018,5101) of CR (PS3.3 C.8.1.1) and DX (C.8.11.5), where it says one of ours.
+_POSITIONS = {
+    "PA": View.PA,
+    "AP": View.AP,
+    "LL": View.LATERAL,
+    "RL": View.LATERAL,
+    "LLD": View.LATERAL,
+    "RLD": View.LATERAL,
+    "LATERAL": View.LATERAL,
+    "LAT": View.LATERAL,
+}
+#: View Code Sequence (0054,0220), CID 4010: SNOMED CT, and the SNOMED-RT values of older devices.
+_VIEW_CODES = {
+    "272479007": View.PA,
+    "R-10214": View.PA,
+    "399348003": View.AP,
+    "R-10206": View.AP,
+    "399033003": View.FRONTAL,
+    "399067008": View.LATERAL,
+    "399173006": View.LATERAL,
+    "399352003": View.LATERAL,
+    "R-10236": View.LATERAL,
+    "R-10232": View.LATERAL,
+}
+_AGE = re.compile(r"(\d{1,3})([DWMY])")
+_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
+
+
+def is_image(sop_class_uid: str) -> bool:
+    """Whether objects of this class are images.
+
+    A class that the dictionary does not know counts as one, so that its study ends visibly as
+    refused instead of never being a study.
+    """
+    uid = UID(sop_class_uid)
+    return uid.name == str(uid) or "Image Storage" in uid.name
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Whether a file begins as PS3.10 says."""
+    return path.is_file() and is_dicom(path)
+
+
+def read_study(paths: Sequence[Path]) -> Study:
+    """The images among the files of one study.
+
+    Raises:
+        BadStudy: a file cannot be decoded, or the files are of several studies or patients.
+    """
+    studies = read_studies(paths)
+    if len(studies) != 1:
+        raise BadStudy(f"expected the files of one study, got those of {len(studies)}")
+    return studies[0]
+
+
+def read_studies(paths: Iterable[Path]) -> list[Study]:
+    """The images among some files, by study, in the order in which the studies first appear.
+
+    Raises:
+        BadStudy: a file cannot be decoded, or one study is of two patients.
+    """
+    headers: dict[str, list[tuple[Path, Dataset]]] = {}
+    for path in paths:
+        header = _header(path)
+        headers.setdefault(str(header.get("StudyInstanceUID") or ""), []).append((path, header))
+    return [_study(uid, group) for uid, group in headers.items()]
+
+
+def patient_of(dataset: Dataset) -> Patient:
+    """Whose a data set is: an image's header or the answer to a query."""
+    return Patient(
+        id=_text(dataset, "PatientID"),
+        issuer=_text(dataset, "IssuerOfPatientID"),
+        name=_text(dataset, "PatientName"),
+        birth_date=date_of(dataset, "PatientBirthDate"),
+        sex=_text(dataset, "PatientSex").upper(),
+    )
+
+
+def date_of(dataset: Dataset, keyword: str) -> date | None:
+    """A value of VR DA; None when it is missing or malformed."""
+    return _date(_text(dataset, keyword))
+
+
+def _header(path: Path) -> Dataset:
+    try:
+        header = dcmread(path, stop_before_pixels=True, specific_tags=list(_READ))
+        for element in header.iterall():  # decode here, where it may fail
+            element.value  # noqa: B018
+    except FileNotFoundError:
+        raise BadStudy(f"{path.name}: the file is gone") from None
+    except UNDECODABLE as error:
+        raise BadStudy(f"{path.name}: not readable as DICOM ({type(error).__name__})") from None
+    return header
+
+
+def _study(uid: str, group: list[tuple[Path, Dataset]]) -> Study:
+    if not uid:
+        raise BadStudy(f"{group[0][0].name}: StudyInstanceUID is missing")
+    patients = {_text(header, "PatientID") for _, header in group}
+    if len(patients) > 1:
+        raise BadStudy(f"one study holds images of {len(patients)} Patient IDs")
+    instances = tuple(
+        _instance(path, header) for path, header in group if is_image(_text(header, "SOPClassUID"))
+    )
+    first = group[0][1]
+    taken = next((one.acquired.date() for one in instances if one.acquired), None)
+    return Study(
+        study_instance_uid=uid,
+        patient=patient_of(first),
+        instances=instances,
+        date=date_of(first, "StudyDate"),
+        age_years=_age(first, taken),
+    )
+
+
+def _instance(path: Path, header: Dataset) -> Instance:
+    orientation = _orientation(header)
+    number = _text(header, "InstanceNumber")
+    return Instance(
+        path=path,
+        sop_class_uid=_text(header, "SOPClassUID"),
+        sop_instance_uid=_text(header, "SOPInstanceUID"),
+        series_instance_uid=_text(header, "SeriesInstanceUID"),
+        study_instance_uid=_text(header, "StudyInstanceUID"),
+        modality=_text(header, "Modality").upper(),
+        body_part=_text(header, "BodyPartExamined").upper(),
+        view=_view(header, orientation),
+        rows=int(header.get("Rows") or 0),
+        columns=int(header.get("Columns") or 0),
+        acquired=_acquired(header),
+        orientation=orientation,
+        presentation_intent=_text(header, "PresentationIntentType").upper(),
+        instance_number=int(number) if number.lstrip("+-").isdigit() else None,
+    )
+
+
+def _view(header: Dataset, orientation: tuple[str, str] | None) -> View:
+    """What the film says of its view; where only its orientation is known, the plane of that."""
+    if view := _POSITIONS.get(_text(header, "ViewPosition").upper()):
+        return view
+    for item in header.get("ViewCodeSequence") or ():
+        if view := _VIEW_CODES.get(str(item.get("CodeValue") or "")):
+            return view
+    if orientation is None:
+        return View.UNKNOWN
+    axes = {{"L": "x", "R": "x", "H": "z", "F": "z"}.get(letter, "y") for letter in orientation}
+    if axes == {"x", "z"}:
+        return View.FRONTAL
+    return View.LATERAL if axes == {"y", "z"} else View.UNKNOWN
+
+
+def _orientation(header: Dataset) -> tuple[str, str] | None:
+    """Patient Orientation (0020,0020, PS3.3 C.7.6.1.1.1), each value cut to its first letter."""
+    value = header.get("PatientOrientation")
+    if not value or isinstance(value, str) or len(value) != 2:  # noqa: PLR2004 - row and column
+        return None
+    row, column = (str(one).strip().upper()[:1] for one in value)
+    return (row, column) if row in set("LRAPHF") and column in set("LRAPHF") else None
+
+
+def _acquired(header: Dataset) -> datetime | None:
+    stated = _text(header, "AcquisitionDateTime")
+    if day := _date(stated[:8]):
+        return datetime.combine(day, _time(stated[8:14]))
+    for level in ("Acquisition", "Content", "Series", "Study"):
+        if day := date_of(header, f"{level}Date"):
+            return datetime.combine(day, _time(_text(header, f"{level}Time")))
+    return None
+
+
+def _age(header: Dataset, taken: date | None) -> float | None:
+    born = date_of(header, "PatientBirthDate")
+    if born is not None and taken is not None and taken >= born:
+        return (taken - born).days / 365.25
+    if stated := _AGE.fullmatch(_text(header, "PatientAge").upper()):
+        return int(stated[1]) / _PER_YEAR[stated[2]]
+    return None
+
+
+def _date(text: str) -> date | None:
+    try:
+        return datetime.strptime(text.strip().replace(".", ""), "%Y%m%d").date()  # noqa: DTZ007
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> time:
+    """Midnight where it is missing or malformed: then only the day is known."""
+    digits = re.match(r"\d{2,6}", text.replace(":", ""))
+    padded = (digits[0] if digits else "").ljust(6, "0")
+    try:
+        return time(int(padded[:2]), int(padded[2:4]), min(int(padded[4:]), 59))
+    except ValueError:
+        return time()
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return str(dataset.get(keyword) or "").strip()

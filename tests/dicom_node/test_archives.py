@@ -1,0 +1,120 @@
+"""Query and retrieve, against Orthanc and against pynetdicom's qrscp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders import chest
+from peers import Orthanc, Qrscp, StoreScp, free_port, running, storescu
+from pydicom import dcmread
+from pydicom.uid import JPEG2000Lossless
+
+from dicom_node.archives import ARCHIVES, Archive, FoundSeries
+from dicom_node.errors import Rejected, Unreachable
+from dicom_node.headers import patient_of, read_study
+from dicom_node.peer import Peer
+
+
+@pytest.fixture(scope="module", params=["Orthanc", "qrscp"])
+def pacs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Peer]:
+    """A PACS to which the title DICOMNODE is known as a storescp, so that C-MOVE can be watched."""
+    folder = tmp_path_factory.mktemp("pacs")
+    receiver = StoreScp(folder / "storescp", aet="DICOMNODE")
+    server: Orthanc | Qrscp
+    if request.param == "Orthanc":
+        known = {"node": ("DICOMNODE", "127.0.0.1", receiver.dicom_port)}
+        server = Orthanc(folder / "orthanc", modalities=known)
+    else:
+        destinations = {"DICOMNODE": ("127.0.0.1", receiver.dicom_port)}
+        server = Qrscp(folder / "qrscp", destinations=destinations)
+    with running(receiver, server):
+        films = [
+            chest(folder / "1.dcm"),
+            chest(folder / "2.dcm", BodyPartExamined="HAND"),
+            chest(folder / "3.dcm", PatientID="TEST-10"),
+        ]
+        storescu(films, server.dicom_port, aec=server.aet)
+        yield Peer("pacs", server.aet, "127.0.0.1", server.dicom_port, "DICOMNODE", 10)
+
+
+@pytest.fixture
+def archive(pacs: Peer) -> Archive:
+    return ARCHIVES["dimse"](pacs, "c-get")
+
+
+def film(tmp_path: Path) -> Path:
+    return chest(tmp_path / "film.dcm")
+
+
+def series_of(archive: Archive, path: Path) -> list[FoundSeries]:
+    study = str(dcmread(path).StudyInstanceUID)
+    return archive.find_series(study)
+
+
+def test_only_the_patient_is_found(archive: Archive, tmp_path: Path) -> None:
+    patient = read_study([film(tmp_path)]).patient
+    found = archive.find_studies(patient)
+    assert len(found) == 2  # and not that of TEST-10
+    assert {(one.patient.id, one.patient.name) for one in found} == {(patient.id, patient.name)}
+    assert {str(one.date) for one in found} == {"2020-01-02"}
+    assert "Testname" not in repr(found)
+
+
+def test_a_series_is_found_and_got(archive: Archive, tmp_path: Path) -> None:
+    patient = read_study([film(tmp_path)]).patient
+    (study, _) = archive.find_studies(patient)
+    (series,) = archive.find_series(study.study_instance_uid)
+    assert series.modality == "CR"
+    (path,) = archive.retrieve(series, tmp_path / "prior", 1)
+    got = dcmread(path)
+    assert got.StudyInstanceUID == study.study_instance_uid
+    assert path.name == f"{got.SOPInstanceUID}.dcm"
+    assert patient_of(got) == patient
+    assert archive.has_instance(
+        got.StudyInstanceUID, got.SeriesInstanceUID, str(got.SOPInstanceUID)
+    )
+    assert not archive.has_instance(got.StudyInstanceUID, got.SeriesInstanceUID, "1.2.3")
+
+
+def test_c_move_goes_to_our_own_title(pacs: Peer, tmp_path: Path) -> None:
+    archive = ARCHIVES["dimse"](pacs, "c-move")
+    patient = read_study([film(tmp_path)]).patient
+    (study, _) = archive.find_studies(patient)
+    (series,) = archive.find_series(study.study_instance_uid)
+    # The node's own door would file them here; a storescp of that title gets them instead.
+    assert archive.retrieve(series, tmp_path / "prior", 7) == []
+
+
+def test_an_unknown_move_destination_says_what_to_do(pacs: Peer, tmp_path: Path) -> None:
+    stranger = replace(pacs, calling_ae_title="STRANGER")
+    archive = ARCHIVES["dimse"](stranger, "c-move")
+    (study, _) = archive.find_studies(read_study([film(tmp_path)]).patient)
+    (series,) = archive.find_series(study.study_instance_uid)
+    with pytest.raises((Rejected, Unreachable), match="C-MOVE with 0x"):
+        archive.retrieve(series, tmp_path / "prior", 7)
+
+
+def test_an_archive_that_is_away(tmp_path: Path) -> None:
+    nobody = Peer("archive", "NOBODY", "127.0.0.1", free_port(), "DICOMNODE", 2)
+    with pytest.raises(Unreachable, match="archive does not answer"):
+        ARCHIVES["dimse"](nobody, "c-get").find_studies(read_study([film(tmp_path)]).patient)
+
+
+def test_a_compressed_film_is_got_as_it_is_stored(tmp_path: Path) -> None:
+    path = chest(tmp_path / "film.dcm", PatientID="COMPRESSED")
+    dataset = dcmread(path)
+    dataset.compress(JPEG2000Lossless)
+    dataset.save_as(path)
+    with Orthanc(tmp_path / "orthanc") as server:
+        server.upload(path)
+        peer = Peer("pacs", server.aet, "127.0.0.1", server.dicom_port, "DICOMNODE", 10)
+        archive = ARCHIVES["dimse"](peer, "c-get")
+        (series,) = series_of(archive, path)
+        (got,) = archive.retrieve(series, tmp_path / "prior", 1)
+    assert dcmread(got) == dataset
+    assert dcmread(got).file_meta.TransferSyntaxUID == JPEG2000Lossless

@@ -1,0 +1,147 @@
+"""Delivery: each status is read, and each way of not being accepted is told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import chest, variant
+from peers import free_port
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import Verification
+
+from dicom_node.association import echo
+from dicom_node.deliver import Verdict, send
+from dicom_node.errors import Rejected, Unreachable
+from dicom_node.peer import Peer
+
+
+def peer(port: int, ae_title: str = "PEER") -> Peer:
+    return Peer("destination", ae_title, "127.0.0.1", port, "DICOMNODE", 5)
+
+
+@contextmanager
+def server(answer: Callable[[Any], int], **settings: Any) -> Iterator[Peer]:
+    """A Storage SCP that gives the statuses that a test wants: no product can be made to."""
+    ae = AE(ae_title="PEER")
+    for name, value in settings.items():
+        setattr(ae, name, value)
+    ae.add_supported_context(ComputedRadiographyImageStorage, ExplicitVRLittleEndian)
+    ae.add_supported_context(Verification)
+    port = free_port()
+    running = ae.start_server(
+        ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, answer)]
+    )
+    try:
+        yield peer(port)
+    finally:
+        running.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (0x0000, Verdict.ACCEPTED),
+        (0x0111, Verdict.ACCEPTED),  # it is there already
+        (0xB000, Verdict.WARNING),
+        (0xB007, Verdict.WARNING),
+        (0xA700, Verdict.LATER),
+        (0x0110, Verdict.LATER),
+        (0xA900, Verdict.REFUSED),
+        (0xC000, Verdict.REFUSED),
+        (0x0124, Verdict.REFUSED),
+    ],
+)
+def test_each_status(tmp_path: Path, status: int, verdict: Verdict) -> None:
+    film = chest(tmp_path / "film.dcm")
+    with server(lambda _: status) as destination:
+        (sent,) = send([film], destination)
+    assert (sent.status, sent.verdict) == (status, verdict)
+    assert (sent.reason == "") is (status == 0)
+
+
+def test_one_refused_object_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    first = chest(tmp_path / "1.dcm")
+    films = [
+        first,
+        *(
+            variant(first, tmp_path / f"{n}.dcm", SOPInstanceUID=generate_uid(), InstanceNumber=n)
+            for n in (2, 3)
+        ),
+    ]
+
+    def answer(event: Any) -> int:
+        return 0xC000 if event.dataset.InstanceNumber == 2 else 0
+
+    with server(answer) as destination:
+        sent = send(films, destination)
+    assert [one.status for one in sent] == [0, 0xC000, 0]
+
+
+def test_all_go_through_one_association(tmp_path: Path) -> None:
+    films = [chest(tmp_path / f"{n}.dcm") for n in range(3)]
+    seen = set()
+
+    def answer(event: Any) -> int:
+        seen.add(event.assoc)
+        return 0
+
+    with server(answer) as destination:
+        send(films, destination)
+    assert len(seen) == 1
+
+
+def test_a_peer_that_dies_in_the_middle_leaves_the_rest_for_later(tmp_path: Path) -> None:
+    films = [chest(tmp_path / f"{n}.dcm") for n in range(3)]
+    count = iter(range(3))
+
+    def answer(event: Any) -> int:
+        if next(count) == 1:
+            event.assoc.dul.socket.close()  # as when a process is killed
+        return 0
+
+    with server(answer) as destination:
+        sent = send(films, destination)
+    assert [one.verdict for one in sent] == [Verdict.ACCEPTED, Verdict.LATER, Verdict.LATER]
+
+
+def test_what_the_peer_does_not_take_is_refused_and_named(tmp_path: Path) -> None:
+    films = [
+        chest(tmp_path / "cr.dcm"),
+        chest(tmp_path / "dx.dcm", SOPClassUID="1.2.840.10008.5.1.4.1.1.1.1"),
+    ]
+    with server(lambda _: 0) as destination:
+        sent = send(films, destination)
+    assert [one.verdict for one in sent] == [Verdict.ACCEPTED, Verdict.REFUSED]
+    assert "does not take Digital X-Ray Image Storage" in sent[1].reason
+
+
+def test_nobody_there() -> None:
+    with pytest.raises(Unreachable, match="does not answer at its host and port"):
+        echo(peer(free_port()))
+
+
+def test_the_wrong_titles_are_refused_for_good() -> None:
+    with server(lambda _: 0, require_called_aet=True) as destination:
+        with pytest.raises(Rejected, match="is its AE title really 'OTHER'"):
+            echo(peer(destination.port, "OTHER"))
+        echo(destination)
+    with (
+        server(lambda _: 0, require_calling_aet=["SOMEBODY"]) as destination,
+        pytest.raises(Rejected, match="make 'DICOMNODE' known there"),
+    ):
+        echo(destination)
+
+
+def test_a_busy_peer_is_tried_again_later() -> None:
+    with server(lambda _: 0, maximum_associations=1) as destination:
+        occupying = AE(ae_title="OTHER")
+        occupying.add_requested_context(Verification)
+        held = occupying.associate("127.0.0.1", destination.port)
+        with pytest.raises(Unreachable, match="local limit exceeded"):
+            echo(destination)
+        held.release()

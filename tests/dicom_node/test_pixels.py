@@ -1,0 +1,124 @@
+"""The picture of a film, against DCMTK's own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import chest, chest_picture, new_uids, variant
+from numpy.typing import NDArray
+from peers import need
+from PIL import Image
+from pydicom import Dataset, dcmread
+from pydicom.uid import JPEG2000Lossless, RLELossless
+
+from dicom_node.errors import BadStudy
+from dicom_node.headers import read_study
+from dicom_node.pixels import pixel_digest, read_frame
+
+
+def picture(path: Path) -> NDArray[np.uint8]:
+    (film,) = read_study([path]).instances
+    return read_frame(film).grey
+
+
+def dcmtk_picture(path: Path, tmp_path: Path, *window: str) -> NDArray[np.uint8]:
+    out = tmp_path / "dcmtk.pgm"
+    program = need("dcm2pnm", "dcmtk")
+    subprocess.run([program, *window, "+op", "+Fa", str(path), str(out)], check=True)
+    out = next(tmp_path.glob("dcmtk*"))
+    return np.asarray(Image.open(out))
+
+
+def lut(values: NDArray[np.uint16], first: int = 0) -> list[Dataset]:
+    item = Dataset()
+    item.LUTDescriptor = [len(values), first, 16]
+    item.LUTData = values.tobytes()
+    item["LUTData"].VR = "OW"
+    return [item]
+
+
+@pytest.mark.parametrize(
+    ("elements", "window"),
+    [
+        pytest.param({}, "+Wi", id="window"),
+        pytest.param({"WindowCenter": [900, 3000], "WindowWidth": [700, 50]}, "+Wi", id="first"),
+        pytest.param({"PhotometricInterpretation": "MONOCHROME1"}, "+Wi", id="MONOCHROME1"),
+        pytest.param(
+            {"RescaleSlope": 2, "RescaleIntercept": -500, "WindowCenter": 3000}, "+Wi", id="rescale"
+        ),
+        pytest.param({"WindowCenter": None, "WindowWidth": None}, "+Wm", id="none"),
+        pytest.param(
+            {
+                "VOILUTSequence": lut((np.linspace(0, 1, 4096) ** 2 * 65535).astype(np.uint16)),
+                "WindowCenter": None,
+                "WindowWidth": None,
+            },
+            "+Wl",
+            id="VOI LUT",
+        ),
+        pytest.param({"VOILUTFunction": "SIGMOID", "WindowWidth": 1000}, "+Wi", id="SIGMOID"),
+    ],
+)
+def test_the_picture_is_that_of_dcm2pnm(
+    tmp_path: Path, elements: dict[str, Any], window: str
+) -> None:
+    path = chest(tmp_path / "film.dcm", **elements)
+    flags = (window,) if window == "+Wm" else (window, "1")
+    reference = dcmtk_picture(path, tmp_path, *flags)
+    difference = np.abs(picture(path).astype(int) - reference.astype(int))
+    assert difference.max() <= 1
+
+
+def test_the_real_film_is_that_of_dcm2pnm(tmp_path: Path, rg1: Path) -> None:
+    flags = ("+Wi", "1") if "WindowCenter" in dcmread(rg1) else ("+Wl", "1")
+    reference = dcmtk_picture(rg1, tmp_path, *flags)
+    difference = np.abs(picture(rg1).astype(int) - reference.astype(int))
+    assert difference.max() <= 1
+
+
+def test_orientation_is_as_stored(tmp_path: Path) -> None:
+    grey = picture(chest(tmp_path / "film.dcm"))
+    assert grey.shape == (96, 80)
+    assert grey[:12, :16].min() > 230  # the marker is in the top left corner ...
+    assert grey[-12:, :].max() < 230  # ... and nowhere below
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        ({"PixelData": b"\x00" * 100}, "cannot be decoded"),
+        ({"NumberOfFrames": 2, "Rows": 48}, "single greyscale frame"),
+        ({"PixelData": bytes(96 * 80 * 2)}, "blank"),
+        ({"WindowWidth": 0}, "window cannot be applied"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(
+    tmp_path: Path, elements: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(BadStudy, match=reason):
+        picture(chest(tmp_path / "film.dcm", **elements))
+
+
+def test_a_copy_is_known_whatever_its_uids_and_compression(tmp_path: Path) -> None:
+    original = chest(tmp_path / "film.dcm")
+    digest = pixel_digest(original)
+    for syntax in (RLELossless, JPEG2000Lossless):
+        dataset = dcmread(variant(original, tmp_path / "copy.dcm", **new_uids()))
+        dataset.compress(syntax)
+        dataset.save_as(tmp_path / "copy.dcm")
+        assert pixel_digest(tmp_path / "copy.dcm") == digest
+    other = chest(tmp_path / "other.dcm", chest_picture(seed=1))
+    assert pixel_digest(other) != digest
+
+
+def test_a_film_that_is_gone_is_a_bad_study(tmp_path: Path) -> None:
+    path = chest(tmp_path / "film.dcm")
+    (film,) = read_study([path]).instances
+    shutil.move(path, tmp_path / "elsewhere")
+    with pytest.raises(BadStudy, match="cannot be read"):
+        read_frame(film)

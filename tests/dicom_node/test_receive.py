@@ -1,0 +1,280 @@
+"""The door, with DCMTK as the sender: what is answered, what lies where, what the ledger knows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from builders import chest, variant
+from peers import free_port, storescu
+from pydicom import Dataset, dcmread
+from pydicom.uid import JPEGLSLossless, generate_uid
+
+from dicom_node.association import echo
+from dicom_node.equipment import contributing_equipment
+from dicom_node.errors import Rejected, Unreachable
+from dicom_node.ledger import arrivals, jobs, quarantined
+from dicom_node.ledger.database import Database
+from dicom_node.peer import Peer
+from dicom_node.receive.door import Door
+from dicom_node.receive.recorder import Recorder
+from dicom_node.receive.scp import Origin, Receiver, scan
+from dicom_node.report import Made, Weights
+from dicom_node.spool import Spool
+
+
+@dataclass
+class Node:
+    spool: Spool
+    database: Database
+    port: int
+    recorder: Recorder
+    asked_for: set[str]
+
+    def studies(self) -> list[str]:
+        return [job.study_instance_uid for job in jobs.listing(self.database)]
+
+    def received(self) -> list[Path]:
+        return sorted(self.spool.received())
+
+
+DOOR = Door("DICOMNODE", (), (), 3, 0)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Node]]:
+    stops: list[Callable[[], None]] = []
+
+    def run(door: Door = DOOR) -> Node:
+        spool = Spool(tmp_path / "data")
+        database = Database(f"sqlite:///{tmp_path}/ledger.sqlite3")
+        recorder = Recorder(database, spool, "tests", 30)
+        asked: set[str] = set()
+
+        def asked_for(study: str, origin: Origin) -> bool:
+            return study in asked
+
+        receiver = Receiver(
+            door=door,
+            spool=spool,
+            recorder=recorder,
+            asked_for=asked_for,
+            maximum_pdu_bytes=65536,
+            idle_seconds=10,
+        )
+        port = free_port()
+        recorder.start()
+        receiver.start("127.0.0.1", port)
+        stops.extend((receiver.stop, recorder.stop))
+        return Node(spool, database, port, recorder, asked)
+
+    yield run
+    for stop in stops:
+        stop()
+
+
+def send(node: Node, *films: Path, options: tuple[str, ...] = ()) -> str:
+    """Send by DCMTK, one association, not halting; what it says of each answer."""
+    done = storescu(films, node.port, "-nh", *options, aec="DICOMNODE", check=False)
+    return done.stdout + done.stderr
+
+
+def settle(condition: Callable[[], object]) -> None:
+    """Wait until the recorder has entered what the door told it."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "the ledger never came to know"
+        time.sleep(0.05)
+
+
+def test_bytes_are_kept_as_they_came(start: Callable[..., Node], tmp_path: Path) -> None:
+    film = chest(tmp_path / "film.dcm")
+    dataset = dcmread(film)
+    dataset.compress(JPEGLSLossless)
+    dataset.save_as(film)
+    node = start()
+    assert "Success" in send(node, film, options=("-xt",))
+    (kept,) = node.received()
+    assert dcmread(kept) == dcmread(film)
+    assert dcmread(kept).file_meta.TransferSyntaxUID == JPEGLSLossless
+    assert kept.name == f"{dataset.SOPInstanceUID}.dcm"
+    settle(node.studies)
+    assert node.studies() == [dataset.StudyInstanceUID]
+
+
+def test_the_same_again_is_answered_and_ignored(start: Callable[..., Node], tmp_path: Path) -> None:
+    film = chest(tmp_path / "film.dcm")
+    node = start()
+    for _ in range(2):
+        assert "Received Store Response (Success)" in send(node, film)
+    settle(node.studies)
+    assert len(node.received()) == 1
+    assert quarantined.listing(node.database, limit=9) == []
+
+
+def test_other_bytes_of_the_same_uid_are_quarantined(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    film = chest(tmp_path / "film.dcm")
+    forged = variant(film, tmp_path / "forged.dcm", BodyPartExamined="HIP")
+    node = start()
+    send(node, film)
+    assert "Success" in send(node, forged)
+    settle(lambda: quarantined.listing(node.database, limit=9))
+    (aside,) = quarantined.listing(node.database, limit=9)
+    assert "other bytes" in aside.reason
+    assert dcmread(node.received()[0]).BodyPartExamined == "CHEST"
+
+
+def test_one_study_of_two_patients_is_quarantined(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    film = chest(tmp_path / "film.dcm")
+    other = variant(film, tmp_path / "o.dcm", PatientID="OTHER", SOPInstanceUID=generate_uid())
+    node = start()
+    send(node, film, other)
+    settle(lambda: quarantined.listing(node.database, limit=9))
+    assert "another Patient ID" in quarantined.listing(node.database, limit=9)[0].reason
+    assert len(node.received()) == 1
+
+
+def test_a_broken_object_ends_neither_association_nor_node(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    films = [chest(tmp_path / f"{n}.dcm") for n in range(3)]
+    # UIDs in the file are well formed, so that DCMTK sends it; the study's is not.
+    broken = dcmread(films[1])
+    broken.StudyInstanceUID = "../../etc/passwd"
+    broken.save_as(films[1])
+    node = start()
+    told = send(node, *films)
+    assert told.count("Received Store Response (Success)") == 2
+    assert "0xc000" in told.lower() or "Cannot" in told
+    settle(lambda: len(node.studies()) == 2 and quarantined.listing(node.database, limit=9))
+    (aside,) = quarantined.listing(node.database, limit=9)
+    assert "UID that is none" in aside.reason
+    assert (node.spool.root / aside.path).exists()
+
+
+def test_results_of_this_project_and_non_images_open_no_study(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    from datetime import UTC, datetime
+
+    made = Made("0.1", "transformers", "a model", Weights.MODEL, "sha256:1")
+    ours = dcmread(chest(tmp_path / "ours.dcm"))
+    ours.ContributingEquipmentSequence = [contributing_equipment(made, datetime.now(UTC))]
+    ours.save_as(tmp_path / "ours.dcm")
+    report = chest(tmp_path / "sr.dcm", SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", Modality="SR")
+    film = chest(tmp_path / "film.dcm")
+    node = start()
+    told = send(node, tmp_path / "ours.dcm", report, film)
+    assert told.count("Received Store Response (Success)") == 3
+    settle(node.studies)
+    assert node.studies() == [dcmread(film).StudyInstanceUID]
+    assert str(ours.SOPInstanceUID) not in {path.stem for path in node.received()}
+
+
+def test_what_the_node_asked_for_becomes_no_study(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    prior, film = chest(tmp_path / "prior.dcm"), chest(tmp_path / "film.dcm")
+    study = str(dcmread(prior).StudyInstanceUID)
+    node = start()
+    node.asked_for.add(study)
+    send(node, prior, film)
+    settle(node.studies)
+    assert node.studies() == [dcmread(film).StudyInstanceUID]
+    assert len(list(node.spool.prior(study).iterdir())) == 1
+
+
+def peer(node: Node, calling: str = "TESTS", called: str = "DICOMNODE") -> Peer:
+    return Peer("node", called, "127.0.0.1", node.port, calling, 5)
+
+
+@pytest.mark.parametrize(
+    ("door", "calling", "called", "error", "told"),
+    [
+        (DOOR, "TESTS", "OTHER", Rejected, "called AE title not recognised"),
+        (
+            replace(DOOR, calling_ae_titles=("PACS",)),
+            "TESTS",
+            "DICOMNODE",
+            Rejected,
+            "calling AE title not recognised",
+        ),
+        (
+            replace(DOOR, addresses=("10.9.8.7",)),
+            "TESTS",
+            "DICOMNODE",
+            Rejected,
+            "calling AE title not recognised",
+        ),
+        (
+            replace(DOOR, reserve_bytes=2**62),
+            "TESTS",
+            "DICOMNODE",
+            Unreachable,
+            "temporary congestion",
+        ),
+    ],
+)
+def test_who_is_not_let_in_is_told_why(
+    start: Callable[..., Node],
+    door: Door,
+    calling: str,
+    called: str,
+    error: type[Exception],
+    told: str,
+) -> None:
+    node = start(door)
+    with pytest.raises(error, match=f"(?i){told}"):
+        echo(peer(node, calling, called))
+
+
+def test_who_is_known_is_let_in(start: Callable[..., Node]) -> None:
+    node = start(replace(DOOR, calling_ae_titles=("TESTS",), addresses=("127.0.0.1",)))
+    echo(peer(node))
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"SSH-2.0-OpenSSH_9.2\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\x01"]
+)
+def test_garbage_on_the_port_does_not_stop_the_node(
+    start: Callable[..., Node], garbage: bytes
+) -> None:
+    import socket
+
+    node = start()
+    with socket.create_connection(("127.0.0.1", node.port)) as connection:
+        connection.sendall(garbage)
+    echo(peer(node))
+
+
+def test_the_spool_is_entered_again_after_the_ledger_was_lost(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    film = chest(tmp_path / "film.dcm")
+    node = start()
+    send(node, film)
+    settle(node.studies)
+    empty = Database(f"sqlite:///{tmp_path}/new.sqlite3")
+    recorder = Recorder(empty, node.spool, "tests", 30)
+    recorder.start()
+    found = scan(node.spool, arrivals.recorded_paths(empty), recorder)
+    recorder.stop()
+    assert found == 1
+    assert [job.study_instance_uid for job in jobs.listing(empty)] == node.studies()
+
+
+def test_header_only_dataset_is_quarantined(start: Callable[..., Node], tmp_path: Path) -> None:
+    """No Study Instance UID at all."""
+    film = chest(tmp_path / "film.dcm", StudyInstanceUID=None)
+    node = start()
+    send(node, film)
+    settle(lambda: quarantined.listing(node.database, limit=9))
+    assert "StudyInstanceUID is missing" in quarantined.listing(node.database, limit=9)[0].reason
+    assert isinstance(dcmread(next(node.spool.quarantine.iterdir())), Dataset)
