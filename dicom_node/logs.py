@@ -39,6 +39,7 @@ def configure(level: str = "INFO") -> None:
     """Send all loggers of this process to standard error through one formatter."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Withholding(_FORMAT))
+    handler.addFilter(_tells_something)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -48,6 +49,11 @@ def configure(level: str = "INFO") -> None:
     for name in ("celery", "kombu", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+
+
+def _tells_something(record: logging.LogRecord) -> bool:
+    """pynetdicom tells at length of each message; without its text only an exception matters."""
+    return record.exc_info is not None or record.name.split(".")[0] != "pynetdicom"
 
 
 class Withholding(logging.Formatter):

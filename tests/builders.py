@@ -13,6 +13,15 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian,
 
 ROWS, COLUMNS = 96, 80
 
+#: What no log line, file name or prompt may hold. The values occur nowhere else.
+IDENTITY = {
+    "PatientName": "Zebrowska^Quirina",
+    "PatientID": "PID8836251",
+    "PatientBirthDate": "19410317",
+    "AccessionNumber": "ACC5512309",
+    "PatientAddress": "Wolkengasse 7",
+}
+
 
 def chest_picture(rows: int = ROWS, columns: int = COLUMNS, seed: int = 0) -> NDArray[np.uint16]:
     """Something that is different in every corner, 12 bits stored, bright is dense."""
@@ -84,3 +93,9 @@ def change(film: Dataset, elements: dict[str, Any]) -> None:
             delattr(film, keyword)
     film.file_meta.MediaStorageSOPClassUID = film.get("SOPClassUID", "1.2")
     film.file_meta.MediaStorageSOPInstanceUID = film.get("SOPInstanceUID", "1.2")
+
+
+def identities_in(text: str) -> list[str]:
+    """Which parts of the identity a text holds."""
+    words = [part for value in IDENTITY.values() for part in value.split("^")]
+    return [word for word in words if word.casefold() in text.casefold()]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import peers
 import pytest
 
 
@@ -18,8 +20,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def rg1() -> Path:
-    """The real chest film RG1_UNCI.dcm: CR, PA, MONOCHROME1, Patient Orientation L\\F."""
-    import data_store  # the PyPI package pydicom-data
+    r"""The real chest film RG1_UNCI.dcm: CR, PA, MONOCHROME1, Patient Orientation L\F."""
+    import data_store  # type: ignore[import-untyped]  # the PyPI package pydicom-data
 
     return Path(data_store.__file__).parent / "data" / "RG1_UNCI.dcm"
 
@@ -31,3 +33,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared/data beside this checkout")
     return folder
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path) -> Iterator[peers.Orthanc]:
+    """An empty Orthanc; see its class for what can be asked of it."""
+    with peers.Orthanc(tmp_path / "orthanc") as server:
+        yield server
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[peers.Redis]:
+    """An empty Redis."""
+    with peers.Redis(tmp_path / "redis") as server:
+        yield server

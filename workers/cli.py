@@ -45,15 +45,22 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for script
 _CONFIG = Path("config/node.yaml")
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        _print(f"dicom-node {dicom_node.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _version(
+def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
-    if version:
-        console.print(f"dicom-node {dicom_node.__version__}")
-        raise typer.Exit
+    """Options of the program itself."""
 
 
 @app.command()

@@ -88,7 +88,7 @@ def _tell(site: Site, job: Job, stage: Stage, out: Path, console: Console) -> in
     result = report.from_json(job.report)
     console.rule("report")
     text = as_text(result, site.configuration.vocabulary)
-    console.print(text, markup=False, highlight=False)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
     console.rule("in the PACS now")
     rows = deliveries.of_job(site.database, job.id)
     there = {row.made.output for row in rows if _in_pacs(row, job, stage.pacs)}
@@ -240,4 +240,5 @@ class _Steps:
 
     def __call__(self, text: str) -> None:
         seconds = time.monotonic() - self._began
-        self.console.print(f"[{seconds:5.1f} s] {text}", markup=False, highlight=False)
+        line = f"[{seconds:5.1f} s] {text}"
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -67,7 +67,7 @@ def write(
     out.mkdir(parents=True, exist_ok=True)
     rule = rules.rule_named(result.rule, configuration.rules)
     for output in rule.outputs:
-        dataset = outputs.build(output, result, configuration.vocabulary, current, prior)
+        dataset = outputs.build(output, result, configuration.vocabulary, current)
         if dataset is not None:
             outputs.write(dataset, out / f"{output}.dcm")
     (out / "report.json").write_text(report.to_json(result), encoding="utf-8")

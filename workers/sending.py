@@ -33,7 +33,7 @@ class Left:
     waiting: tuple[str, ...]
 
 
-def build(site: Site, job: Job, result: Report, current: Path, prior: Path | None) -> None:
+def build(site: Site, job: Job, result: Report, current: Path) -> None:
     """Make the objects of the rule for every destination, and enter them in the ledger.
 
     The same report makes the same bytes, so that doing it again after a crash changes nothing.
@@ -42,7 +42,7 @@ def build(site: Site, job: Job, result: Report, current: Path, prior: Path | Non
     made = []
     for destination in site.settings.destinations:
         for output in rule.outputs:
-            dataset = outputs.build(output, result, site.configuration.vocabulary, current, prior)
+            dataset = outputs.build(output, result, site.configuration.vocabulary, current)
             if dataset is None:
                 continue
             path = site.spool.results(job.id) / destination.name / f"{output}.dcm"

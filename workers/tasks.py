@@ -11,7 +11,7 @@ import socket
 from functools import cached_property
 from typing import Any
 
-from celery import signals
+from celery import Celery, signals
 
 from dicom_node import logs
 from dicom_node.ledger import jobs
@@ -106,7 +106,7 @@ def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str
     app = celery_application(configuration.settings)
     worker = Worker(configuration)
     for stage in stages:
-        app.task(name=stage.name)(lambda stage=stage: worker.work(stage))
+        _register(app, worker, stage)
 
     @signals.setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]  # Celery's
     def _setup_logging(**_: Any) -> None:
@@ -116,8 +116,8 @@ def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str
     names = ",".join(stage.name for stage in stages)
     app.worker_main(
         [
-            "worker",
             "--quiet",
+            "worker",
             f"--queues={names}",
             f"--hostname={'-'.join(stage.name for stage in stages)}@%h",
             "--without-gossip",
@@ -126,3 +126,10 @@ def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str
             *pool,
         ]
     )
+
+
+def _register(app: Celery, worker: Worker, stage: Stage) -> None:
+    def work() -> None:
+        worker.work(stage)
+
+    app.task(work, name=stage.name)

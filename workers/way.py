@@ -110,7 +110,8 @@ def read(site: Site, job: Job, engine: Engine) -> None:
 def deliver(site: Site, job: Job) -> None:
     """Build what is not built yet, send what is not there yet."""
     result = report.from_json(job.report or "")
-    sending.build(site, job, result, *films(site, job, result))
+    current, _ = films(site, job, result)
+    sending.build(site, job, result, current)
     left = sending.send(site, job, result)
     if left.refused:
         _end(site, job, State.FAILED, "; ".join(left.refused))

@@ -1,0 +1,55 @@
+"""The fixed codes of what is written, each as the DICOM standard has it."""
+
+from __future__ import annotations
+
+from pydicom.sr.coding import Code as Concept
+
+from dicom_node.report import ChangeKind, Presence
+from dicom_node.vocabulary import Code, Laterality
+
+ARTIFICIAL_INTELLIGENCE = Concept("123110", "DCM", "Artificial Intelligence")
+DEVICE = Concept("121007", "DCM", "Device")
+IMAGING_MEASUREMENT_REPORT = Concept("126000", "DCM", "Imaging Measurement Report")
+IMAGING_PROCEDURE = Concept("363679005", "SCT", "Imaging procedure")
+FINDING = Concept("121071", "DCM", "Finding")
+CERTAINTY = Concept("111012", "DCM", "Certainty of Finding")
+PROBABILITY = Concept("122157", "DCM", "Probability")
+PERCENT = Concept("%", "UCUM", "Percent")
+DIFFERENCE = Concept("111049", "DCM", "Qualitative Difference")
+PRESENCE_OF_PROPERTY = Concept("121052", "DCM", "Presence of property")
+COMMENT = Concept("121106", "DCM", "Comment")
+QUALITATIVE_EVALUATIONS = Concept("C0034375", "UMLS", "Qualitative Evaluations")
+SUMMARY = Concept("111017", "DCM", "CAD Processing and Findings Summary")
+BOUNDED_BY = Concept("75958009", "SCT", "Bounded by")
+MORPHOLOGICALLY_ABNORMAL = Concept("49755003", "SCT", "Morphologically Abnormal Structure")
+
+PRESENCE = {
+    Presence.PRESENT: Concept("52101004", "SCT", "Present"),
+    Presence.ABSENT: Concept("272519000", "SCT", "Absent"),
+}
+LATERALITY = {
+    Laterality.RIGHT: Concept("24028007", "SCT", "Right"),
+    Laterality.LEFT: Concept("7771000", "SCT", "Left"),
+    Laterality.BILATERAL: Concept("51440002", "SCT", "Bilateral"),
+}
+CHANGE = {
+    ChangeKind.IMPROVED: Concept("385425000", "SCT", "Improved"),
+    ChangeKind.STABLE: Concept("58158008", "SCT", "Stable"),
+    ChangeKind.WORSENED: Concept("230993007", "SCT", "Worsening"),
+    ChangeKind.NEW: Concept("7147002", "SCT", "New"),
+    ChangeKind.RESOLVED: Concept("413322009", "SCT", "Problem resolved"),
+    ChangeKind.NOT_COMPARABLE: Concept("373068000", "SCT", "Undetermined"),
+}
+#: (every question answered?, something found?)
+OUTCOME = {
+    (True, False): Concept("111241", "DCM", "All algorithms succeeded; without findings"),
+    (True, True): Concept("111242", "DCM", "All algorithms succeeded; with findings"),
+    (False, False): Concept("111243", "DCM", "Not all algorithms succeeded; without findings"),
+    (False, True): Concept("111244", "DCM", "Not all algorithms succeeded; with findings"),
+}
+NONE_SUCCEEDED = Concept("111245", "DCM", "No algorithms succeeded; without findings")
+
+
+def concept(code: Code) -> Concept:
+    """A code of ``findings.yaml`` as the library takes it."""
+    return Concept(code.value, code.scheme, code.meaning)

@@ -1,0 +1,72 @@
+"""Objects as DICOM files."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import dcmwrite
+from pydicom.charset import convert_encodings
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.filewriter import correct_ambiguous_vr
+
+from dicom_node.errors import Unreachable
+
+
+def encode(dataset: Dataset) -> bytes:
+    """A data set as a file (PS3.10) in Explicit VR Little Endian; equal data sets, equal bytes.
+
+    Elements that were copied undecoded (see :mod:`dicom_node.outputs.source`) are written as they
+    stand, whatever their character set.
+    """
+    correct_ambiguous_vr(dataset, is_little_endian=True)
+    _keep_undecoded(dataset, convert_encodings(dataset.get("SpecificCharacterSet") or "iso8859"))
+    buffer = BytesIO()
+    dcmwrite(buffer, dataset, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """Write a file whole or not at all: aside, flushed, then renamed into place.
+
+    Folders that are missing are made.
+
+    Raises:
+        Unreachable: the disk does not take it.
+    """
+    content = encode(dataset)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise Unreachable(f"a result cannot be written: {error.strerror}") from None
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _keep_undecoded(dataset: Dataset, declared: list[str]) -> None:
+    """Tell pydicom that undecoded elements are already encoded as the file is going to be.
+
+    It would otherwise decode and encode them again, which changes malformed values.
+    """
+    dataset.set_original_encoding(False, True, declared)
+    for tag in list(dataset.keys()):
+        element = dataset.get_item(tag)
+        if isinstance(element, DataElement) and element.VR == "SQ":
+            for item in element.value:
+                _keep_undecoded(item, declared)

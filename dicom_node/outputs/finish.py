@@ -1,0 +1,53 @@
+"""What every object of this project carries, whatever it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.valuerep import DT
+
+from dicom_node import equipment
+from dicom_node.outputs import source as films
+from dicom_node.report import Made, Report, Weights
+
+_NOTICE = {
+    Weights.MODEL: "AI, NOT VERIFIED",
+    Weights.DEMONSTRATION: "DEMONSTRATION - AI, NOT VERIFIED",
+    Weights.RANDOM: "RANDOM WEIGHTS - AI, NOT VERIFIED",
+}
+
+
+def description(report: Report, what: str) -> str:
+    """Series Description (0008,103E) and the like, with what must be said first."""
+    return equipment.long_string(f"{_NOTICE[report.made.weights]}: {what}")
+
+
+def general_equipment(made: Made) -> dict[str, Any]:
+    """General Equipment (PS3.3 C.7.5.1) as highdicom's constructors take it."""
+    return {
+        "manufacturer": equipment.MANUFACTURER,
+        "manufacturer_model_name": equipment.model_name(made),
+        "software_versions": equipment.software_versions(made),
+        "device_serial_number": equipment.device_uid(made),
+    }
+
+
+def finish(dataset: Dataset, report: Report, source: Dataset) -> None:
+    """Give a new object the film's identity, the report's time and this project's equipment."""
+    when = films.read_at(report, source)
+    _set_times(dataset, when)
+    item = equipment.contributing_equipment(report.made, when)
+    # highdicom's own item tells the time of day; it stays, with the time of the report.
+    library = dataset.ContributingEquipmentSequence[-1]
+    library.ContributionDateTime = DT(when.strftime("%Y%m%d%H%M%S%z"))
+    dataset.ContributingEquipmentSequence = [item, library]
+    films.carry_over(source, dataset)
+
+
+def _set_times(dataset: Dataset, when: datetime) -> None:
+    date, time = when.strftime("%Y%m%d"), when.strftime("%H%M%S")
+    for keyword in ("InstanceCreation", "Series", "Content"):
+        setattr(dataset, f"{keyword}Date", date)
+        setattr(dataset, f"{keyword}Time", time)

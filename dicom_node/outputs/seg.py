@@ -1,0 +1,100 @@
+"""The boxes as a Segmentation (PS3.3 A.51): one segment a box, each named as what it is."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+from highdicom import seg
+from highdicom.color import CIELabColor
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from dicom_node import equipment
+from dicom_node.geometry import Box
+from dicom_node.outputs import codes, finish, source
+from dicom_node.outputs.checks import check
+from dicom_node.outputs.identifiers import Tracked, result_uid, tracked
+from dicom_node.report import BoxShows, Film, Report
+from dicom_node.vocabulary import FindingTerm, Vocabulary
+
+SERIES_NUMBER = 9502
+
+
+def build(report: Report, vocabulary: Vocabulary, current: Path) -> Dataset | None:
+    """The Segmentation of a report; None when there is no box.
+
+    Raises:
+        BadStudy: the report does not fit the vocabulary or the film.
+    """
+    check(report, vocabulary)
+    boxed = [(one, one.finding.box) for one in tracked(report, vocabulary) if one.finding.box]
+    if not boxed:
+        return None
+    header = source.read(current, report.film)
+    film = source.evidence(report.film)
+    masks = np.stack([mask(box, report.film) for _, box in boxed], axis=-1)
+    dataset = seg.Segmentation(
+        source_images=[film],
+        pixel_array=masks[np.newaxis],
+        segmentation_type=seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[
+            _description(number, one, vocabulary.findings[one.finding.name], report)
+            for number, (one, _) in enumerate(boxed, start=1)
+        ],
+        series_instance_uid=result_uid(report, "seg series"),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=result_uid(report, "seg"),
+        instance_number=1,
+        content_label="AI_BOXES",
+        content_description=finish.description(report, "boxes"),
+        series_description=finish.description(report, "boxes of findings"),
+        **finish.general_equipment(report.made),
+    )
+    # Type 2C of a derived image that is not in a Frame of Reference (PS3.3 C.7.6.1).
+    dataset.PatientOrientation = list(header.get("PatientOrientation") or ()) or None
+    finish.finish(dataset, report, header)
+    return dataset
+
+
+def mask(box: Box, film: Film) -> NDArray[np.uint8]:
+    """1 where the centre of a pixel lies in the box, uint8 (rows, columns); never empty."""
+    filled = np.zeros((film.rows, film.columns), np.uint8)
+    top, bottom = _covered(box.top, box.bottom, film.rows)
+    left, right = _covered(box.left, box.right, film.columns)
+    filled[top:bottom, left:right] = 1
+    return filled
+
+
+def _covered(low: float, high: float, count: int) -> tuple[int, int]:
+    """The pixels whose centres lie from low to high; the nearest one if there is none."""
+    first, end = math.ceil(low - 0.5), math.ceil(high - 0.5)
+    if first >= end:
+        first = min(int((low + high) / 2), count - 1)
+        end = first + 1
+    return first, end
+
+
+def _description(
+    number: int, one: Tracked, term: FindingTerm, report: Report
+) -> seg.SegmentDescription:
+    made, finding = report.made, one.finding
+    around = "site of " if finding.box_shows is BoxShows.SITE else ""
+    return seg.SegmentDescription(
+        segment_number=number,
+        segment_label=equipment.long_string(f"AI bounding box: {around}{term.name}"),
+        segmented_property_category=codes.MORPHOLOGICALLY_ABNORMAL,
+        segmented_property_type=codes.concept(term.code),
+        algorithm_type=seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=hd.AlgorithmIdentificationSequence(
+            name=equipment.model_name(made),
+            family=codes.ARTIFICIAL_INTELLIGENCE,
+            version=equipment.software_versions(made),
+            source=equipment.MANUFACTURER,
+        ),
+        tracking_uid=one.uid,
+        tracking_id=one.identifier,
+        display_color=CIELabColor.from_rgb(*term.colour),
+    )

@@ -1,0 +1,162 @@
+"""The film that a result is about: what is needed of it, and who it is of, copied as it stands.
+
+Films are often incomplete or break the standard. The library that builds the objects gets an
+evidence header made from the report, with every Type 2 attribute that it wants present and empty.
+Who the patient is and which study it is are then copied from the film byte by byte: not decoded,
+so that a wrong character set or a malformed value neither stops the result, nor changes an
+identity, nor is quoted in a warning.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.tag import BaseTag
+
+from dicom_node.errors import BadStudy
+from dicom_node.report import Film, Report
+
+#: Of the modules Patient, Clinical Trial Subject, General Study and SOP Common (PS3.3 C.7.1.1,
+#: C.7.1.3, C.7.2.1, C.12.1): whatever tells patients, studies and orders apart.
+_CARRIED = (
+    "SpecificCharacterSet",
+    "TimezoneOffsetFromUTC",
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
+    "TypeOfPatientID",
+    "OtherPatientIDsSequence",
+    "PatientBirthDate",
+    "PatientBirthTime",
+    "PatientSex",
+    "QualityControlSubject",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "ClinicalTrialSponsorName",
+    "ClinicalTrialProtocolID",
+    "ClinicalTrialProtocolName",
+    "ClinicalTrialSiteID",
+    "ClinicalTrialSiteName",
+    "ClinicalTrialSubjectID",
+    "ClinicalTrialSubjectReadingID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
+    "StudyID",
+    "StudyDescription",
+    "ReferringPhysicianName",
+)
+#: Attributes of :data:`_CARRIED` that only help when they are well formed.
+_FORMS = {"TimezoneOffsetFromUTC": re.compile(rb"[+-]\d{4} *")}
+#: What highdicom reads of evidence and would miss (all Type 2).
+_TYPE_2 = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "StudyID",
+    "ReferringPhysicianName",
+)
+
+
+def read(path: Path, film: Film) -> Dataset:
+    """The header of the file that a report names as its film, without pixels.
+
+    Raises:
+        BadStudy: not a DICOM file, or not that film.
+    """
+    try:
+        header = dcmread(path, stop_before_pixels=True)
+    except (OSError, InvalidDicomError):
+        raise BadStudy("the file of a film cannot be read") from None
+    stated = (
+        header.get("StudyInstanceUID"),
+        header.get("SOPInstanceUID"),
+        header.get("Rows"),
+        header.get("Columns"),
+    )
+    named = (film.study_instance_uid, film.sop_instance_uid, film.rows, film.columns)
+    if stated != named:
+        raise BadStudy("a file is not the film that the report names")
+    return header
+
+
+def evidence(film: Film) -> Dataset:
+    """A header as highdicom wants it, from what the report says of a film; of nobody."""
+    header = Dataset()
+    for keyword in _TYPE_2:
+        setattr(header, keyword, "")
+    header.StudyInstanceUID = film.study_instance_uid
+    header.SeriesInstanceUID = film.series_instance_uid
+    header.SOPClassUID = film.sop_class_uid
+    header.SOPInstanceUID = film.sop_instance_uid
+    header.Rows = film.rows
+    header.Columns = film.columns
+    return header
+
+
+def carry_over(source: Dataset, target: Dataset) -> None:
+    """Copy to a result whose it is: patient, study and character set of the film, byte by byte."""
+    for keyword in _CARRIED:
+        copy_element(source, target, keyword)
+
+
+def copy_element(source: Dataset, target: Dataset, keyword: str) -> None:
+    """Copy one element undecoded if the source has it, replacing the target's."""
+    number = tag_for_keyword(keyword)
+    assert number is not None, keyword
+    tag = BaseTag(number)
+    if tag not in source:
+        return
+    element = _undecoded(source, tag)
+    form = _FORMS.get(keyword)
+    if form is None or (isinstance(element.value, bytes) and form.fullmatch(element.value)):
+        target[tag] = element
+
+
+def read_at(report: Report, source: Dataset) -> datetime:
+    """When the study was read, in the time zone in which the film states its times (C.12.1)."""
+    offset = str(source.get("TimezoneOffsetFromUTC") or "")
+    if not re.fullmatch(r"[+-]\d{4}", offset):
+        return report.read_at
+    zone = datetime.strptime(offset, "%z").tzinfo
+    return report.read_at.astimezone(zone)
+
+
+def frames(source: Dataset, film: Film) -> list[int] | None:
+    """Frame numbers to state beside a reference to the film: none for a single-frame image."""
+    return [film.frame_number] if int(source.get("NumberOfFrames") or 1) > 1 else None
+
+
+def _undecoded(source: Dataset, tag: BaseTag) -> DataElement | RawDataElement:
+    vr = dictionary_VR(tag)
+    if vr == "SQ":
+        return DataElement(tag, vr, [_undecoded_item(item) for item in source[tag].value or ()])
+    element = source.get_item(tag)
+    if not isinstance(element, RawDataElement):  # pydicom decodes the character set by itself
+        assert element is not None
+        return element
+    value = element.value or b""
+    value += b" " * (len(value) % 2)
+    return RawDataElement(tag, vr, len(value), value, 0, False, True)
+
+
+def _undecoded_item(item: Dataset) -> Dataset:
+    copy = Dataset()
+    for tag in item.keys():  # noqa: SIM118 - iterating a Dataset would decode its elements
+        if not tag.is_private:
+            copy[tag] = _undecoded(item, tag)
+    return copy

@@ -1,0 +1,14 @@
+"""What answers, by the name that ``node.yaml`` gives it. Importing this imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from models.engines.base import Engine, EngineOptions
+from models.engines.demonstration import open_engine as _open_demonstration
+from models.engines.transformers import open_engine as _open_transformers
+
+ENGINES: Mapping[str, Callable[[EngineOptions], Engine]] = {
+    "transformers": _open_transformers,
+    "demonstration": _open_demonstration,
+}

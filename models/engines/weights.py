@@ -1,0 +1,145 @@
+"""The folder of a model: found or fetched, what kind of weights it holds, and its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dicom_node.errors import Misconfigured
+from dicom_node.report import Weights
+
+#: In a folder whose weights are not a trained model: what they are.
+NOTE = "dicom-node.json"
+_MEDGEMMA = "google/medgemma-1.5-4b-it"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_REVISION = re.compile(r"[0-9a-f]{40}")
+#: Everything of a model repository that decides an answer.
+_PATTERNS = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
+_CHUNK = 1 << 22  # bytes that are hashed at once
+
+
+class _Note(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights: Literal[Weights.RANDOM, Weights.DEMONSTRATION]
+
+
+def locate(model: str | None, revision: str | None) -> Path:
+    """The folder of a model, fetched into Hugging Face's own cache where it is a hub id.
+
+    Raises:
+        Misconfigured: neither a folder nor a hub id with its revision, or the hub does not give
+            it; one line that says how to get the weights and under which licence they come.
+    """
+    if not model:
+        raise Misconfigured(
+            f"engine.model is empty: name a folder that holds the weights, or {_MEDGEMMA} with "
+            "engine.revision"
+        )
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
+    if _HUB_ID.fullmatch(model) is None:
+        raise Misconfigured(f"engine.model: there is no folder {model}; {_how_to_get(_MEDGEMMA)}")
+    if _REVISION.fullmatch(revision or "") is None:
+        raise Misconfigured(
+            f"engine.revision: the weights of {model} must be pinned; write the commit (40 "
+            f"hexadecimal digits) that https://huggingface.co/{model}/commits/main shows"
+        )
+    return _fetch(model, revision or "")
+
+
+def kind(folder: Path) -> Weights:
+    """What the folder's note says of its weights; without a note they are a trained model.
+
+    Raises:
+        Misconfigured: the note cannot be read.
+    """
+    path = folder / NOTE
+    if not path.exists():
+        return Weights.MODEL
+    try:
+        return _Note.model_validate_json(path.read_bytes()).weights
+    except ValidationError:
+        raise Misconfigured(
+            f'{path}: write {{"weights": "random"}} or {{"weights": "demonstration"}}'
+        ) from None
+
+
+def check(folder: Path) -> None:
+    """The folder holds a Gemma 3 with its weights, its tokenizer and its image processor.
+
+    Raises:
+        Misconfigured: one line on what is missing and how to get it.
+    """
+    needed = ("config.json", "tokenizer.json", "preprocessor_config.json|processor_config.json")
+    for names in needed:
+        if not any((folder / name).is_file() for name in names.split("|")):
+            missing = names.replace("|", " or ")
+            raise Misconfigured(f"{folder}: holds no {missing}; {_how_to_get(_MEDGEMMA)}")
+    if not any(folder.glob("*.safetensors")):
+        raise Misconfigured(f"{folder}: holds no *.safetensors; {_how_to_get(_MEDGEMMA)}")
+    try:
+        stated = json.loads((folder / "config.json").read_bytes()).get("model_type")
+    except (ValueError, AttributeError):
+        raise Misconfigured(f"{folder / 'config.json'}: not a JSON object") from None
+    if stated != "gemma3":
+        raise Misconfigured(
+            f"{folder / 'config.json'}: model_type is {stated}, this engine runs gemma3 "
+            f"(MedGemma 1.5, {_MEDGEMMA})"
+        )
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 (hexadecimal) over names, lengths and bytes of everything that decides an answer."""
+    total = hashlib.sha256()
+    names = {path.name: path for pattern in _PATTERNS for path in folder.glob(pattern)}
+    for name in sorted(names):
+        path = names[name]
+        total.update(f"{name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                total.update(chunk)
+    return total.hexdigest()
+
+
+def _fetch(model: str, revision: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=list(_PATTERNS)))
+    except GatedRepoError:
+        why = "its terms are not accepted, or nobody is logged in"
+    except RevisionNotFoundError:
+        raise Misconfigured(
+            f"engine.revision: {model} has no commit {revision}; see "
+            f"https://huggingface.co/{model}/commits/main"
+        ) from None
+    except RepositoryNotFoundError:
+        why = "the hub does not show it to this machine"
+    except LocalEntryNotFoundError:
+        why = "it is not on this machine and the hub cannot be reached"
+    except HfHubHTTPError as error:
+        why = f"the hub answered {error.response.status_code}"
+    raise Misconfigured(f"engine.model: {model}: {why}; {_how_to_get(model)}") from None
+
+
+def _how_to_get(model: str) -> str:
+    return (
+        f"to get the weights accept the terms at https://huggingface.co/{model} and run "
+        "`hf auth login`, or name a folder that holds them (MedGemma comes under the Health AI "
+        "Developer Foundations terms, https://developers.google.com/"
+        "health-ai-developer-foundations/terms)"
+    )

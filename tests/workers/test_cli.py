@@ -1,0 +1,176 @@
+"""The command line as a person uses it: each command, and each mistake in one clear line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from builders import chest, chest_picture
+from nodes import Site, dicom_node, peer
+from peers import Orthanc, free_port
+from PIL import Image
+from pydicom import dcmread
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "site")
+
+
+COMMANDS = ("run", "edge", "worker", "sender", "read", "jobs", "show", "check", "init", "migrate")
+
+
+def test_help_tells_of_every_command() -> None:
+    told = dicom_node("--help").stdout
+    assert [command for command in COMMANDS if command not in told] == []
+    assert "Not for clinical use" in told
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "demo"])
+def test_every_command_has_help(command: str) -> None:
+    done = dicom_node(command, "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_init_writes_a_configuration_that_works(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    assert dicom_node("init", folder).returncode == 0
+    assert {path.name for path in folder.iterdir()} == {"node.yaml", "rules.yaml", "findings.yaml"}
+    assert dicom_node("jobs", "--config", folder / "node.yaml").returncode == 0
+    again = dicom_node("init", folder)
+    assert again.returncode == 2
+    assert "exists already; nothing was written" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("node.yaml", "ae_title: DICOMNODE", "ae_titel: X", ["node.yaml", "line", "ae_title"]),
+        ("node.yaml", "port: 11112", "port: many", ["node.yaml", "line", "port"]),
+        ("node.yaml", "DICOMNODE", "A_TITLE_THAT_IS_TOO_LONG", ["node.yaml", "16 characters"]),
+        ("node.yaml", "name: demonstration", "name: chatgpt", ["engine", "transformers"]),
+        ("rules.yaml", "outputs: [sr, seg]", "outputs: [sr, sge]", ["rules.yaml", "sge", "seg"]),
+        ("rules.yaml", "prepare: chest_radiograph", "prepare: x", ["rules.yaml", "prepare"]),
+        ("findings.yaml", "laterality: right", "laterality: rihgt", ["findings.yaml", "right"]),
+    ],
+)
+def test_a_mistake_in_a_file_is_one_line_before_anything_starts(
+    tmp_path: Path, name: str, old: str, new: str, told: list[str]
+) -> None:
+    folder = tmp_path / "site"
+    dicom_node("init", folder)
+    text = (folder / name).read_text("utf-8")
+    assert old in text
+    (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+    for command in ("run", "edge", "worker", "sender", "check"):
+        done = dicom_node(command, "--config", folder / "node.yaml")
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert [word for word in told if word not in done.stderr] == []
+    assert not (tmp_path / "dicom-node-data").exists()
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    done = dicom_node("check", "--config", tmp_path / "nothing.yaml")
+    assert done.returncode == 2
+    assert "dicom-node init" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_says_what_is_wrong(site: Site, tmp_path: Path) -> None:
+    with Orthanc(tmp_path / "orthanc") as orthanc:
+        gone = {"name": "gone", "ae_title": "GONE", "host": "127.0.0.1", "port": free_port()}
+        here = peer(orthanc, name="pacs", test=True)
+        site.configure(archive=peer(orthanc), destinations=[here])
+        fine = site.command("check")
+        site.configure(destinations=[here, gone])
+        wrong = site.command("check")
+    assert fine.returncode == 0, fine.stdout
+    assert "random weights" in fine.stdout
+    assert wrong.returncode == 1
+    assert "FAILED  C-ECHO to gone (GONE)" in wrong.stdout
+    assert wrong.stdout.count("FAILED") == 1
+
+
+def test_check_names_missing_weights_and_their_licence(site: Site, tmp_path: Path) -> None:
+    site.configure(engine={"name": "transformers", "model": str(tmp_path / "no-weights")})
+    done = site.command("check")
+    assert done.returncode == 1
+    line = next(one for one in done.stdout.splitlines() if "weights" in one)
+    assert "Health AI Developer Foundations" in done.stdout
+    assert "FAILED" in line
+
+
+def test_read_makes_everything_from_local_files(site: Site, tmp_path: Path, rg1: Path) -> None:
+    from dicom_node.demo_films import make_prior
+
+    make_prior(rg1, tmp_path / "prior.dcm")
+    out = tmp_path / "out"
+    done = site.command("read", rg1, "--prior", tmp_path / "prior.dcm", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "RANDOM WEIGHTS" in done.stdout
+    assert "183 days earlier" in done.stdout
+    assert {path.name for path in out.iterdir()} == {
+        "sr.dcm",
+        "seg.dcm",
+        "report.json",
+        "picture.png",
+    }
+    assert dcmread(out / "sr.dcm").PatientID == dcmread(rg1).PatientID
+    assert Image.open(out / "picture.png").width >= 1000
+    report = json.loads((out / "report.json").read_text("utf-8"))
+    assert report["prior"]["outcome"] == "used"
+    again = site.command("read", rg1, "--out", tmp_path / "alone", "--json")
+    assert json.loads(again.stdout)["prior"]["outcome"] == "not asked for"
+
+
+def test_the_prior_of_somebody_else_is_not_used(site: Site, tmp_path: Path) -> None:
+    film = chest(tmp_path / "film.dcm")
+    other = chest(
+        tmp_path / "other.dcm", chest_picture(seed=3), PatientName="Else^Somebody",
+        AcquisitionDate="20190101",
+    )  # fmt: skip
+    done = site.command("read", film, "--prior", other, "--out", tmp_path / "out", "--json")
+    prior = json.loads(done.stdout)["prior"]
+    assert (prior["outcome"], prior["film"]) == ("refused", None)
+    assert "Name differs" in prior["reason"]
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda folder: folder / "nothing.dcm", "no such file or folder"),
+        (lambda folder: chest(folder / "x.dcm", Modality="CT"), "Modality is CT"),
+        (
+            lambda folder: chest(folder / "x.dcm", PatientBirthDate="20100101"),
+            "younger than 18 years",
+        ),
+        (lambda folder: _text(folder / "x.txt"), "not readable as DICOM"),
+        (lambda folder: folder, "hold no DICOM files"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(
+    site: Site, tmp_path: Path, make: object, told: str
+) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    assert callable(make)
+    done = site.command("read", make(folder), "--out", tmp_path / "out")
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def _text(path: Path) -> Path:
+    path.write_text("not an image")
+    return path
+
+
+def test_show_of_a_job_that_is_not_there(site: Site) -> None:
+    done = site.command("show", 7)
+    assert done.returncode != 0
+    assert "no job 7" in done.stderr
