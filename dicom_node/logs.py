@@ -52,7 +52,7 @@ def configure(level: str = "INFO") -> None:
 
 
 def _tells_something(record: logging.LogRecord) -> bool:
-    """pynetdicom tells at length of each message; without its text only an exception matters."""
+    """Pynetdicom tells at length of each message; without its text only an exception matters."""
     return record.exc_info is not None or record.name.split(".")[0] != "pynetdicom"
 
 

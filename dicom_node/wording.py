@@ -95,6 +95,16 @@ def statement(finding: Finding, vocabulary: Vocabulary) -> str:
     return f"{title(finding.name)}: {', '.join(parts)}"
 
 
+def label(finding: Finding, vocabulary: Vocabulary) -> str:
+    """What stands beside a box: finding, place, change and score, as short as can be."""
+    parts = [title(finding.name), place(finding, vocabulary)]
+    if finding.change is not None:
+        parts.append(str(finding.change))
+    if finding.score is not None:
+        parts.append(f"{percent(finding.score)} %")
+    return ", ".join(filter(None, parts))
+
+
 def unread(gap: Unread) -> str:
     """One line on a question that got no usable answer."""
     return f"{title(gap.finding)}: {gap.question} not read ({gap.reason})"

@@ -259,6 +259,11 @@ class Orthanc(Server):
             found.add(str(self.client.instances.get_tags(identifier)["SOPInstanceUID"]))
         return found
 
+    def is_stable(self) -> bool:
+        """Whether it holds studies, and has told its scripts of all of them."""
+        studies = [self.client.studies.get_json(one) for one in self.client.studies.get_all_ids()]
+        return bool(studies) and all(one["IsStable"] for one in studies)
+
     def _call(self, method: str, path: str, body: str) -> None:
         request = urllib.request.Request(f"{self.url}{path}", body.encode(), method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:

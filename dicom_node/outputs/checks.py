@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicom_node.errors import BadStudy
-from dicom_node.report import Finding, Report
+from dicom_node.report import Finding, Presence, Report
 from dicom_node.vocabulary import Laterality, Vocabulary
 
 
@@ -49,3 +49,5 @@ def _check_box(finding: Finding, report: Report) -> None:
     inside_y = 0 <= box.top < box.bottom <= report.film.rows
     if not (inside_x and inside_y):
         raise BadStudy(f"{finding.name}: its box is outside of the film")
+    if finding.presence is Presence.ABSENT:
+        raise BadStudy(f"{finding.name}: is absent, but has a box")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pydicom import uid
 from pydicom.sr.coding import Code as Concept
 
 from dicom_node.report import ChangeKind, Presence
+from dicom_node.study import View
 from dicom_node.vocabulary import Code, Laterality
 
 ARTIFICIAL_INTELLIGENCE = Concept("123110", "DCM", "Artificial Intelligence")
@@ -23,6 +25,31 @@ SUMMARY = Concept("111017", "DCM", "CAD Processing and Findings Summary")
 BOUNDED_BY = Concept("75958009", "SCT", "Bounded by")
 MORPHOLOGICALLY_ABNORMAL = Concept("49755003", "SCT", "Morphologically Abnormal Structure")
 
+IMAGE_LIBRARY = Concept("111028", "DCM", "Image Library")
+IMAGE_LIBRARY_GROUP = Concept("126200", "DCM", "Image Library Group")
+SOURCE = Concept("260753009", "SCT", "Source")
+MODALITY_NAME = Concept("121139", "DCM", "Modality")
+ACQUISITION_DATE = Concept("126201", "DCM", "Acquisition Date")
+ACQUISITION_TIME = Concept("126202", "DCM", "Acquisition Time")
+PIXEL_ROWS = Concept("110910", "DCM", "Pixel Data Rows")
+PIXEL_COLUMNS = Concept("110911", "DCM", "Pixel Data Columns")
+PIXELS = Concept("{pixels}", "UCUM", "Pixels")
+IMAGE_VIEW = Concept("111031", "DCM", "Image View")
+ORIENTATION_ROW = Concept("111044", "DCM", "Patient Orientation Row")
+ORIENTATION_COLUMN = Concept("111043", "DCM", "Patient Orientation Column")
+
+MODALITY: dict[str, Concept] = {
+    uid.ComputedRadiographyImageStorage: Concept("CR", "DCM", "Computed Radiography"),
+    uid.DigitalXRayImageStorageForPresentation: Concept("DX", "DCM", "Digital Radiography"),
+    uid.DigitalXRayImageStorageForProcessing: Concept("DX", "DCM", "Digital Radiography"),
+}
+#: CID 4010. A view that is not here is not stated.
+VIEW = {
+    View.PA: Concept("272479007", "SCT", "postero-anterior"),
+    View.AP: Concept("399348003", "SCT", "antero-posterior"),
+    View.FRONTAL: Concept("399033003", "SCT", "frontal"),
+    View.LATERAL: Concept("399067008", "SCT", "lateral"),
+}
 PRESENCE = {
     Presence.PRESENT: Concept("52101004", "SCT", "Present"),
     Presence.ABSENT: Concept("272519000", "SCT", "Absent"),

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from dicom_node import wording
 from dicom_node.equipment import device_uid, plain
-from dicom_node.report import BoxShows, Finding, Report
+from dicom_node.report import BoxShows, Finding, Presence, Report
 from dicom_node.uids import derived_uid
 from dicom_node.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """A finding that is present, with its Tracking Identifier and UID (TID 4108)."""
+    """A finding with its Tracking Identifier and UID (TID 4108)."""
 
     finding: Finding
     identifier: str
@@ -36,21 +36,25 @@ def result_uid(report: Report, kind: str) -> str:
 
 
 def tracked(report: Report, vocabulary: Vocabulary) -> tuple[Tracked, ...]:
-    """The findings that are present, in the order of the report; SR and SEG name them alike."""
+    """All findings in the order of the report; SR and SEG name them alike.
+
+    Those that are present are numbered from 1, as in the picture.
+    """
     found = []
     count: Counter[str] = Counter()
-    for number, finding in enumerate(report.present, start=1):
+    number = 0
+    for finding in report.findings:
         count[finding.name] += 1
-        where = wording.place(finding, vocabulary)
-        shows = " (box around its anatomical site)" if _boxes_site(finding) else ""
-        label = ", ".join(filter(None, (wording.title(finding.name), where)))
-        found.append(
-            Tracked(
-                finding,
-                plain(f"AI {number}: {label}{shows}"),
-                result_uid(report, f"tracking {finding.name} {count[finding.name]}"),
-            )
-        )
+        if finding.presence is Presence.PRESENT:
+            number += 1
+            where = wording.place(finding, vocabulary)
+            label = ", ".join(filter(None, (wording.title(finding.name), where)))
+            shows = " (box around its anatomical site)" if _boxes_site(finding) else ""
+            identifier = f"AI {number}: {label}{shows}"
+        else:
+            identifier = f"AI: no {finding.name}"
+        uid = result_uid(report, f"tracking {finding.name} {count[finding.name]}")
+        found.append(Tracked(finding, plain(identifier), uid))
     return tuple(found)
 
 

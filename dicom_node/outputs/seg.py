@@ -12,13 +12,13 @@ from highdicom.color import CIELabColor
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from dicom_node import equipment
+from dicom_node import equipment, wording
 from dicom_node.geometry import Box
 from dicom_node.outputs import codes, finish, source
 from dicom_node.outputs.checks import check
 from dicom_node.outputs.identifiers import Tracked, result_uid, tracked
 from dicom_node.report import BoxShows, Film, Report
-from dicom_node.vocabulary import FindingTerm, Vocabulary
+from dicom_node.vocabulary import Vocabulary
 
 SERIES_NUMBER = 9502
 
@@ -41,7 +41,7 @@ def build(report: Report, vocabulary: Vocabulary, current: Path) -> Dataset | No
         pixel_array=masks[np.newaxis],
         segmentation_type=seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[
-            _description(number, one, vocabulary.findings[one.finding.name], report)
+            _description(number, one, report, vocabulary)
             for number, (one, _) in enumerate(boxed, start=1)
         ],
         series_instance_uid=result_uid(report, "seg series"),
@@ -78,13 +78,15 @@ def _covered(low: float, high: float, count: int) -> tuple[int, int]:
 
 
 def _description(
-    number: int, one: Tracked, term: FindingTerm, report: Report
+    number: int, one: Tracked, report: Report, vocabulary: Vocabulary
 ) -> seg.SegmentDescription:
     made, finding = report.made, one.finding
+    term = vocabulary.findings[finding.name]
     around = "site of " if finding.box_shows is BoxShows.SITE else ""
+    where = ", ".join(filter(None, (term.name, wording.place(finding, vocabulary))))
     return seg.SegmentDescription(
         segment_number=number,
-        segment_label=equipment.long_string(f"AI bounding box: {around}{term.name}"),
+        segment_label=equipment.long_string(f"Bounding box: {around}{where}"),
         segmented_property_category=codes.MORPHOLOGICALLY_ABNORMAL,
         segmented_property_type=codes.concept(term.code),
         algorithm_type=seg.SegmentAlgorithmTypeValues.AUTOMATIC,

@@ -54,6 +54,7 @@ _CARRIED = (
     "IssuerOfAccessionNumberSequence",
     "StudyID",
     "StudyDescription",
+    "ProcedureCodeSequence",
     "ReferringPhysicianName",
 )
 #: Attributes of :data:`_CARRIED` that only help when they are well formed.
@@ -114,16 +115,23 @@ def carry_over(source: Dataset, target: Dataset) -> None:
         copy_element(source, target, keyword)
 
 
-def copy_element(source: Dataset, target: Dataset, keyword: str) -> None:
-    """Copy one element undecoded if the source has it, replacing the target's."""
-    number = tag_for_keyword(keyword)
-    assert number is not None, keyword
-    tag = BaseTag(number)
+def copy_element(source: Dataset, target: Dataset, keyword: str, goal: str = "") -> None:
+    """Copy one element undecoded if the source has it, replacing the target's.
+
+    ``goal`` is the keyword it gets in the target, of the same VR; else it keeps its own.
+    """
+    tag = _tag(keyword)
     if tag not in source:
         return
     element = _undecoded(source, tag)
     form = _FORMS.get(keyword)
-    if form is None or (isinstance(element.value, bytes) and form.fullmatch(element.value)):
+    if form is not None and not (
+        isinstance(element.value, bytes) and form.fullmatch(element.value)
+    ):
+        return
+    if goal:
+        target[_tag(goal)] = DataElement(_tag(goal), dictionary_VR(tag), element.value)
+    else:
         target[tag] = element
 
 
@@ -139,6 +147,12 @@ def read_at(report: Report, source: Dataset) -> datetime:
 def frames(source: Dataset, film: Film) -> list[int] | None:
     """Frame numbers to state beside a reference to the film: none for a single-frame image."""
     return [film.frame_number] if int(source.get("NumberOfFrames") or 1) > 1 else None
+
+
+def _tag(keyword: str) -> BaseTag:
+    number = tag_for_keyword(keyword)
+    assert number is not None, keyword
+    return BaseTag(number)
 
 
 def _undecoded(source: Dataset, tag: BaseTag) -> DataElement | RawDataElement:

@@ -12,15 +12,19 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code as Concept
 
 from dicom_node import equipment, wording
+from dicom_node.geometry import Box
 from dicom_node.outputs import codes, finish, source
 from dicom_node.outputs.checks import check, laterality
 from dicom_node.outputs.identifiers import Tracked, result_uid, tracked
+from dicom_node.outputs.image_library import image_library
+from dicom_node.outputs.orders import carry_order
 from dicom_node.report import Finding, Report
 from dicom_node.vocabulary import Vocabulary
 
 #: Far above what modalities count up to, so that the series stands last in a viewer.
 SERIES_NUMBER = 9501
 
+_CONTAINS = sr.RelationshipTypeValues.CONTAINS
 _Group = (
     sr.PlanarROIMeasurementsAndQualitativeEvaluations | sr.MeasurementsAndQualitativeEvaluations
 )
@@ -51,8 +55,7 @@ def build(report: Report, vocabulary: Vocabulary, current: Path) -> Dataset:
         **finish.general_equipment(report.made),
     )
     finish.finish(dataset, report, header)
-    for keyword in ("PerformedProcedureCodeSequence", "ReferencedRequestSequence"):
-        source.copy_element(header, dataset, keyword)
+    carry_order(header, dataset)
     return dataset
 
 
@@ -73,6 +76,8 @@ def _content(report: Report, vocabulary: Vocabulary, header: Dataset) -> Dataset
         imaging_measurements=list(_groups(report, vocabulary, header)),
         title=codes.IMAGING_MEASUREMENT_REPORT,
     )[0]
+    # Of TID 1500's rows the library stands before the measurements, the evaluations after them.
+    root.ContentSequence.insert(len(root.ContentSequence) - 1, image_library(report))
     root.ContentSequence.append(_evaluations(report, vocabulary))
     return root
 
@@ -84,20 +89,18 @@ def _groups(report: Report, vocabulary: Vocabulary, header: Dataset) -> Iterator
         uid = result_uid(report, "whole film")
         content = {"qualitative_evaluations": told}
         yield _whole_film(report, header, uid, "AI: whole film", content)
-    named = {id(one.finding): one for one in tracked(report, vocabulary)}
-    for finding in report.findings:
-        if finding.box is not None:
-            yield _boxed(report, vocabulary, named[id(finding)], header)
+    for one in tracked(report, vocabulary):
+        if one.finding.box is not None:
+            yield _boxed(report, vocabulary, one, one.finding.box, header)
         else:
-            yield _unboxed(report, vocabulary, finding, named.get(id(finding)), header)
+            content = _common(report, vocabulary, one.finding)
+            yield _whole_film(report, header, one.uid, one.identifier, content)
 
 
 def _boxed(
-    report: Report, vocabulary: Vocabulary, one: Tracked, header: Dataset
+    report: Report, vocabulary: Vocabulary, one: Tracked, box: Box, header: Dataset
 ) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
     """TID 1410. The box is a closed polyline: SCOORD has no rectangle."""
-    box = one.finding.box
-    assert box is not None
     corners = [
         (box.left, box.top),
         (box.right, box.top),
@@ -113,32 +116,28 @@ def _boxed(
             film.sop_class_uid, film.sop_instance_uid, source.frames(header, film)
         ),
     )
-    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+    group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(one.uid, one.identifier),
         referenced_region=region,
         geometric_purpose=codes.BOUNDED_BY,
         **_common(report, vocabulary, one.finding),
     )
-
-
-def _unboxed(
-    report: Report, vocabulary: Vocabulary, finding: Finding, one: Tracked | None, header: Dataset
-) -> sr.MeasurementsAndQualitativeEvaluations:
-    """TID 1501, about the film as a whole: what is absent, or present without a box."""
-    identifier = one.identifier if one else f"AI: {finding.name}, whole film"
-    uid = one.uid if one else result_uid(report, f"whole film {finding.name}")
-    return _whole_film(report, header, uid, identifier, _common(report, vocabulary, finding))
+    # OHIF draws sites and scores beside a box; this becomes its label once it is tracked.
+    label = equipment.plain(wording.label(one.finding, vocabulary))
+    group[0].ContentSequence.append(sr.TextContentItem(codes.COMMENT, label, _CONTAINS))
+    return group
 
 
 def _whole_film(
     report: Report, header: Dataset, uid: str, identifier: str, content: dict[str, Any]
 ) -> sr.MeasurementsAndQualitativeEvaluations:
+    """TID 1501: what is absent, present without a box, or not read at all."""
     film = report.film
     image = sr.SourceImageForMeasurementGroup(
         film.sop_class_uid, film.sop_instance_uid, source.frames(header, film)
     )
     return sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(uid, equipment.plain(identifier)),
+        tracking_identifier=sr.TrackingIdentifier(uid, identifier),
         source_images=[image],
         **content,
     )
@@ -183,18 +182,34 @@ def _score(finding: Finding) -> list[sr.Measurement] | None:
 
 
 def _evaluations(report: Report, vocabulary: Vocabulary) -> sr.ContainerContentItem:
-    """TID 1500's own container for what is said of the study: the outcome and the text."""
+    """TID 1500's own container for what is said of the study: the outcome, changes and text."""
     container = sr.ContainerContentItem(
-        name=codes.QUALITATIVE_EVALUATIONS,
-        relationship_type=sr.RelationshipTypeValues.CONTAINS,
+        name=codes.QUALITATIVE_EVALUATIONS, relationship_type=_CONTAINS
     )
-    contains = sr.RelationshipTypeValues.CONTAINS
     items: list[sr.ContentItem] = [
-        sr.CodeContentItem(codes.SUMMARY, _outcome(report), contains),
-        *(sr.TextContentItem(codes.COMMENT, line, contains) for line in _lines(report, vocabulary)),
+        sr.CodeContentItem(codes.SUMMARY, _outcome(report), _CONTAINS),
+        *_changes(report, vocabulary),
+        *(
+            sr.TextContentItem(codes.COMMENT, line, _CONTAINS)
+            for line in _lines(report, vocabulary)
+        ),
     ]
     container.ContentSequence = sr.ContentSequence(items)
     return container
+
+
+def _changes(report: Report, vocabulary: Vocabulary) -> Iterator[sr.CodeContentItem]:
+    """Each change once more, with the finding that it is of: a validator older than TID 1501's
+    row for them does not know the change inside of a group.
+    """
+    for finding in report.findings:
+        if finding.change is not None:
+            of = codes.concept(vocabulary.findings[finding.name].code)
+            item = sr.CodeContentItem(codes.DIFFERENCE, codes.CHANGE[finding.change], _CONTAINS)
+            item.ContentSequence = sr.ContentSequence(
+                [sr.CodeContentItem(codes.FINDING, of, sr.RelationshipTypeValues.HAS_CONCEPT_MOD)]
+            )
+            yield item
 
 
 def _outcome(report: Report) -> Concept:

@@ -43,7 +43,8 @@ def test_orthanc_forwards_everything_and_the_node_reads_once(
     )
     node = Node(site)
     with running(orthanc, node):
-        dcmsend([prior], orthanc.dicom_port, aec=orthanc.aet)  # long before the node was there
+        dcmsend([prior], orthanc.dicom_port, aec=orthanc.aet)
+        wait_until(orthanc.is_stable, "the prior was there long before the node")
         orthanc.set_lua(forward_everything("node"))
         dcmsend([current], orthanc.dicom_port, aec=orthanc.aet)
         job = site.job_in("done")

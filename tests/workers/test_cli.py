@@ -22,7 +22,7 @@ COMMANDS = ("run", "edge", "worker", "sender", "read", "jobs", "show", "check", 
 
 
 def test_help_tells_of_every_command() -> None:
-    told = dicom_node("--help").stdout
+    told = " ".join(dicom_node("--help").stdout.replace("\n", " ").split())
     assert [command for command in COMMANDS if command not in told] == []
     assert "Not for clinical use" in told
 
@@ -47,9 +47,9 @@ def test_init_writes_a_configuration_that_works(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "told"),
     [
-        ("node.yaml", "ae_title: DICOMNODE", "ae_titel: X", ["node.yaml", "line", "ae_title"]),
-        ("node.yaml", "port: 11112", "port: many", ["node.yaml", "line", "port"]),
-        ("node.yaml", "DICOMNODE", "A_TITLE_THAT_IS_TOO_LONG", ["node.yaml", "16 characters"]),
+        ("node.yaml", "ae_title: DICOMNODE", "ae_titel: X", ["node.yaml:9:", "ae_title"]),
+        ("node.yaml", "port: 11112", "port: many", ["node.yaml:11:", "port"]),
+        ("node.yaml", "DICOMNODE", "A_TITLE_THAT_IS_TOO_LONG", ["node.yaml:9:", "16 characters"]),
         ("node.yaml", "name: demonstration", "name: chatgpt", ["engine", "transformers"]),
         ("rules.yaml", "outputs: [sr, seg]", "outputs: [sr, sge]", ["rules.yaml", "sge", "seg"]),
         ("rules.yaml", "prepare: chest_radiograph", "prepare: x", ["rules.yaml", "prepare"]),

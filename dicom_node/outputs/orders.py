@@ -1,0 +1,48 @@
+"""Which procedure was asked for and done, as the film has it, in the places of an SR."""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+
+from dicom_node.outputs.source import copy_element
+
+#: Of Request Attributes Sequence (0040,0275) in Referenced Request Sequence (0040,A370), C.17.2.
+_TYPE_2 = (
+    "ReferencedStudySequence",
+    "AccessionNumber",
+    "PlacerOrderNumberImagingServiceRequest",
+    "FillerOrderNumberImagingServiceRequest",
+    "RequestedProcedureID",
+    "RequestedProcedureDescription",
+    "RequestedProcedureCodeSequence",
+)
+_TYPE_3 = ("IssuerOfAccessionNumberSequence", "ReasonForTheRequestedProcedure")
+
+
+def carry_order(source: Dataset, target: Dataset) -> None:
+    """State the performed procedure and the requests of a film in a report on it (C.17.2).
+
+    Performed Procedure Code Sequence (0040,A372, Type 2) is the film's Procedure Code Sequence
+    (0008,1032); each request of the film becomes an item of Referenced Request Sequence
+    (0040,A370, 1C: not written when the film names no request).
+    """
+    copy_element(source, target, "ProcedureCodeSequence", "PerformedProcedureCodeSequence")
+    requests = [
+        _request(item, source)
+        for item in source.get("RequestAttributesSequence") or ()
+        if item.get("RequestedProcedureID")
+    ]
+    if requests:
+        target.ReferencedRequestSequence = requests
+
+
+def _request(attributes: Dataset, source: Dataset) -> Dataset:
+    request = Dataset()
+    request.StudyInstanceUID = source.StudyInstanceUID
+    for keyword in _TYPE_2:
+        setattr(request, keyword, None)
+    for keyword in ("AccessionNumber", "IssuerOfAccessionNumberSequence"):
+        copy_element(source, request, keyword)
+    for keyword in (*_TYPE_2, *_TYPE_3):
+        copy_element(attributes, request, keyword)
+    return request

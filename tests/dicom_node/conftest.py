@@ -1,0 +1,26 @@
+"""What the tests of the DICOM side share."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import report_builders
+
+from dicom_node.vocabulary import Vocabulary
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> Vocabulary:
+    """Of config/findings.yaml."""
+    return report_builders.vocabulary()
+
+
+@pytest.fixture(scope="session")
+def real_films(rg1: Path, shared_data: Path) -> list[Path]:
+    """RG1 and every chest film of the shared data that is DICOM."""
+    with (shared_data / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["category"] == "cxr-dicom"]
+    assert len(rows) >= 9
+    return [rg1, *(shared_data / row["file"] for row in rows)]

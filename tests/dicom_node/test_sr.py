@@ -1,0 +1,430 @@
+"""The Structured Report, as dciodvfy, DCMTK and pydicom read it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sr_text
+from builders import IDENTITY, chest, variant
+from peers import dciodvfy
+from pydicom import Dataset, dcmread
+from pydicom.sequence import Sequence
+from report_builders import (
+    MADE,
+    box_of,
+    film_of,
+    prior_of,
+    report_on,
+    several,
+    unchanged,
+    unread,
+)
+
+from dicom_node import outputs
+from dicom_node.equipment import device_uid, made_by_this_project
+from dicom_node.errors import BadStudy
+from dicom_node.geometry import Box
+from dicom_node.outputs.files import encode
+from dicom_node.report import Finding, Presence, Prior, PriorOutcome, Report, Score, Weights
+from dicom_node.vocabulary import Laterality, Vocabulary
+
+#: Patient Orientation of a frontal film, all eight.
+ORIENTATIONS = ("LF", "RF", "RH", "LH", "HL", "FR", "FL", "HR")
+
+
+def sr_of(report: Report, vocabulary: Vocabulary, film: Path) -> Dataset:
+    dataset = outputs.build("sr", report, vocabulary, film)
+    assert dataset is not None
+    return dataset
+
+
+def written(report: Report, vocabulary: Vocabulary, film: Path, folder: Path) -> Path:
+    path = folder / "a new" / "folder" / "sr.dcm"
+    outputs.write(sr_of(report, vocabulary, film), path)
+    return path
+
+
+def document(report: Report, vocabulary: Vocabulary, film: Path, folder: Path) -> sr_text.Document:
+    return sr_text.read(written(report, vocabulary, film, folder))
+
+
+def everything(film: Path) -> Report:
+    found = film_of(film)
+    return report_on(found, *several(found), prior=prior_of(found), unread=unread())
+
+
+def kinds(film: Path) -> dict[str, Report]:
+    """A report of every kind on a film."""
+    found = film_of(film)
+    some = several(found)
+    return {
+        "nothing read": report_on(found, unread=unread()),
+        "nothing found": report_on(found, *unchanged(some[4:])),
+        "one, no prior": report_on(found, *unchanged(some[:1])),
+        "several, no prior": report_on(found, *unchanged(some), unread=unread()),
+        "several, with prior": everything(film),
+    }
+
+
+def errors(path: Path) -> list[str]:
+    lines = dciodvfy(path)
+    assert any("Comprehensive3DSR" in line for line in lines), lines
+    return [line for line in lines if line.startswith("Error")]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "nothing read",
+        "nothing found",
+        "one, no prior",
+        "several, no prior",
+        "several, with prior",
+    ],
+)
+def test_dciodvfy_finds_no_error_in_any_kind_of_report(
+    kind: str, rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    assert errors(written(kinds(rg1)[kind], vocabulary, rg1, tmp_path)) == []
+
+
+def test_dciodvfy_finds_no_error_on_any_real_film(
+    real_films: list[Path], vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    """Only such errors as the film itself has in what is copied from it."""
+    for number, film in enumerate(real_films):
+        path = written(everything(film), vocabulary, film, tmp_path / str(number))
+        assert errors(path) == [], film.name
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_dciodvfy_finds_no_error_in_any_orientation(
+    orientation: str, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    film = chest(tmp_path / "film.dcm", PatientOrientation=list(orientation))
+    path = written(everything(film), vocabulary, film, tmp_path)
+    assert errors(path) == []
+    library = sr_text.read(path).root.one("Image Library").children[0].one("Source")
+    assert library.one("Patient Orientation Row").text() == orientation[0]
+    assert library.one("Patient Orientation Column").text() == orientation[1]
+
+
+def test_an_independent_reader_finds_each_value_at_its_place(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    report = everything(rg1)
+    groups = document(report, vocabulary, rg1, tmp_path).groups
+    assert len(groups) == len(report.findings)
+    said = [(group.one("Finding").code()[0], *score_of(group)) for group in groups]
+    assert said == [
+        ("95436008", "Certainty of Finding", 87.3, "%"),
+        ("60046008", "Certainty of Finding", 64.2, "%"),
+        ("19242006", "Probability", 71.1, "%"),  # the only one that is calibrated
+        ("8186001", "Certainty of Finding", 55.5, "%"),
+        ("36118008", "Certainty of Finding", 2.1, "%"),
+        ("125605004", "Certainty of Finding", 3.4, "%"),
+    ]
+    assert [site_of(group) for group in groups] == [
+        ("281394001", "24028007"),
+        ("3120008", "7771000"),
+        ("39607008", "51440002"),
+        ("80891009", None),
+        None,
+        None,
+    ]
+    changes = [[item.code() for item in group.all("Qualitative Difference")] for group in groups]
+    assert changes == [
+        [("7147002", "SCT")],
+        [("230993007", "SCT")],
+        [("58158008", "SCT")],
+        [("385425000", "SCT")],
+        [("413322009", "SCT")],
+        [],
+    ]
+    present = [group.one("Presence of property").code()[0] for group in groups]
+    assert present == ["52101004"] * 4 + ["272519000"] * 2
+    # 1841 columns and 1955 rows; written out here, so that no code of ours is believed.
+    assert corners(groups[0]) == [(230, 978), (690, 978), (690, 1466), (230, 1466), (230, 978)]
+    assert corners(groups[1])[::2] == [(1151, 1222), (1611, 1711), (1151, 1222)]
+    assert corners(groups[2])[::2] == [(184, 391), (1657, 1564), (184, 391)]
+    assert all(not group.all("Image Region") for group in groups[3:])
+
+
+def test_swapping_two_boxes_changes_exactly_those(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    report = everything(rg1)
+    first, second, *rest = report.findings
+    swapped = replace(
+        report,
+        findings=(replace(first, box=second.box), replace(second, box=first.box), *rest),
+    )
+    before = document(report, vocabulary, rg1, tmp_path / "1").groups
+    after = document(swapped, vocabulary, rg1, tmp_path / "2").groups
+    assert after[0].one("Image Region") == before[1].one("Image Region")
+    assert after[1].one("Image Region") == before[0].one("Image Region")
+    for groups in (before, after):
+        for group in groups[:2]:
+            group.children.remove(group.one("Image Region"))
+    assert before == after
+
+
+def test_boxes_are_on_the_current_film_and_the_prior_is_evidence(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    report = everything(rg1)
+    assert report.prior.film is not None
+    path = written(report, vocabulary, rg1, tmp_path)
+    for group in sr_text.read(path).groups:
+        for region in group.all("Image Region"):
+            assert report.film.sop_instance_uid in region.one("Source").value
+        for image in group.all("Source of Measurement"):
+            assert report.film.sop_instance_uid in image.value
+    read = dcmread(path)
+    (current,) = read.CurrentRequestedProcedureEvidenceSequence
+    (prior,) = read.PertinentOtherEvidenceSequence
+    assert instances(current) == [report.film.sop_instance_uid]
+    assert instances(prior) == [report.prior.film.sop_instance_uid]
+    assert prior.StudyInstanceUID == report.prior.film.study_instance_uid
+    assert any("183 days earlier" in text for text in texts(path))
+
+
+def test_without_a_prior_the_reason_is_in_the_text(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    found = film_of(rg1)
+    late = Prior(PriorOutcome.NOT_IN_TIME, "the archive took too long")
+    path = written(report_on(found, prior=late), vocabulary, rg1, tmp_path)
+    assert "PertinentOtherEvidenceSequence" not in dcmread(path)
+    assert any("not retrieved in time (the archive took too long)" in one for one in texts(path))
+
+
+def test_a_report_without_findings_still_has_a_group_with_evidence(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    report = report_on(film_of(rg1), unread=unread())
+    path = written(report, vocabulary, rg1, tmp_path)
+    (group,) = sr_text.read(path).groups
+    assert report.film.sop_instance_uid in group.one("Source of Measurement").value
+    assert group.one("CAD Processing and Findings Summary").code() == ("111245", "DCM")
+    assert group.one("Tracking Identifier").text()
+    assert group.one("Tracking Unique Identifier").text().startswith("2.25.")
+    (evidence,) = dcmread(path).CurrentRequestedProcedureEvidenceSequence
+    assert instances(evidence) == [report.film.sop_instance_uid]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("nothing read", "111245"),
+        ("nothing found", "111241"),
+        ("one, no prior", "111242"),
+        ("several, no prior", "111244"),
+    ],
+)
+def test_the_outcome_is_summarised(
+    kind: str, code: str, rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    root = document(kinds(rg1)[kind], vocabulary, rg1, tmp_path).root
+    evaluations = root.one("Qualitative Evaluations")
+    assert evaluations.one("CAD Processing and Findings Summary").code() == (code, "DCM")
+
+
+def test_an_unread_question_without_findings_is_not_all_succeeded(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    found = film_of(rg1)
+    report = report_on(found, *unchanged(several(found)[4:]), unread=unread())
+    evaluations = document(report, vocabulary, rg1, tmp_path).root.one("Qualitative Evaluations")
+    assert evaluations.one("CAD Processing and Findings Summary").code() == ("111243", "DCM")
+
+
+def test_each_change_is_repeated_with_its_finding(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    root = document(everything(rg1), vocabulary, rg1, tmp_path).root
+    items = root.one("Qualitative Evaluations").all("Qualitative Difference")
+    assert [(item.one("Finding").code()[0], item.code()[0]) for item in items] == [
+        ("95436008", "7147002"),
+        ("60046008", "230993007"),
+        ("19242006", "58158008"),
+        ("8186001", "385425000"),
+        ("36118008", "413322009"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (Weights.MODEL, ["AI made this; nobody verified it"]),
+        (Weights.RANDOM, ["AI made this; nobody verified it", "RANDOM WEIGHTS"]),
+        (Weights.DEMONSTRATION, ["AI made this; nobody verified it", "DEMONSTRATION"]),
+    ],
+)
+def test_it_says_who_made_it(
+    weights: Weights, words: list[str], rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    report = replace(everything(rg1), made=replace(MADE, weights=weights))
+    path = written(report, vocabulary, rg1, tmp_path)
+    read = dcmread(path)
+    assert all(word in " ".join(texts(path)) for word in words)
+    assert "AI, NOT VERIFIED" in read.SeriesDescription
+    assert all(word in read.SeriesDescription for word in words[1:])
+    assert (read.CompletionFlag, read.VerificationFlag) == ("COMPLETE", "UNVERIFIED")
+    assert "VerifyingObserverSequence" not in read
+
+
+def test_the_equipment_agrees_wherever_it_stands(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    """IHE AIR 6.5.3.1."""
+    path = written(everything(rg1), vocabulary, rg1, tmp_path)
+    read = dcmread(path)
+    item = read.ContributingEquipmentSequence[0]
+    root = sr_text.read(path).root
+    assert item.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
+    assert item.DeviceUID == device_uid(MADE) == root.one("Device Observer UID").text()
+    assert item.Manufacturer == root.one("Device Observer Manufacturer").text()
+    assert item.Manufacturer == read.Manufacturer
+    group = sr_text.read(path).groups[0]
+    for model in (root.one("Device Observer Model Name"), group.one("Algorithm Name")):
+        assert item.ManufacturerModelName == model.text() == read.ManufacturerModelName
+    assert item.SoftwareVersions == group.one("Algorithm Version").text() == read.SoftwareVersions
+
+
+def test_it_is_known_again_and_a_film_is_not(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    assert made_by_this_project(dcmread(written(everything(rg1), vocabulary, rg1, tmp_path)))
+    assert not made_by_this_project(dcmread(rg1))
+
+
+def test_the_same_work_makes_the_same_bytes(rg1: Path, vocabulary: Vocabulary) -> None:
+    report = everything(rg1)
+    first = encode(sr_of(report, vocabulary, rg1))
+    time.sleep(1.1)  # a time of day that were not the report's would differ
+    assert encode(sr_of(report, vocabulary, rg1)) == first
+
+
+def test_another_revision_or_model_is_another_object(rg1: Path, vocabulary: Vocabulary) -> None:
+    report = everything(rg1)
+    made = [
+        sr_of(one, vocabulary, rg1)
+        for one in (
+            report,
+            replace(report, revision=2),
+            replace(report, made=replace(MADE, weights_digest="sha256:ff")),
+        )
+    ]
+    assert len({one.SOPInstanceUID for one in made}) == 3
+    assert len({one.SeriesInstanceUID for one in made}) == 3
+    assert all(one.StudyInstanceUID == report.film.study_instance_uid for one in made)
+    assert all(one.SeriesInstanceUID != report.film.series_instance_uid for one in made)
+
+
+def test_tracking_uids_are_all_different(rg1: Path, vocabulary: Vocabulary, tmp_path: Path) -> None:
+    report = everything(rg1)
+    twice = replace(report, findings=(*report.findings, report.findings[0]))
+    groups = document(twice, vocabulary, rg1, tmp_path).groups
+    uids = [group.one("Tracking Unique Identifier").text() for group in groups]
+    assert len(set(uids)) == len(uids) == 7
+
+
+def test_the_order_is_carried_over(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator = "36643-5", "LN"
+    code.CodeMeaning = "XR Chest 2 Views"
+    request = Dataset()
+    request.RequestedProcedureID = "RP-12"
+    request.RequestedProcedureDescription = "Chest two views"
+    film = chest(
+        tmp_path / "film.dcm",
+        ProcedureCodeSequence=Sequence([code]),
+        RequestAttributesSequence=Sequence([request]),
+    )
+    path = written(report_on(film_of(film)), vocabulary, film, tmp_path)
+    read = dcmread(path)
+    assert read.PerformedProcedureCodeSequence[0].CodeValue == "36643-5"
+    (asked,) = read.ReferencedRequestSequence
+    assert asked.RequestedProcedureID == "RP-12"
+    assert asked.AccessionNumber == "ACC-77"
+    assert asked.StudyInstanceUID == read.StudyInstanceUID
+    assert errors(path) == []
+
+
+def test_without_an_order_none_is_stated(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    film = chest(tmp_path / "film.dcm")
+    read = dcmread(written(report_on(film_of(film)), vocabulary, film, tmp_path))
+    assert len(read.PerformedProcedureCodeSequence) == 0
+    assert "ReferencedRequestSequence" not in read
+
+
+def test_the_free_text_holds_no_identity(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    """Identity is in the attributes of the patient, and in no content item."""
+    film = chest(tmp_path / "film.dcm", **IDENTITY)
+    said = document(everything(film), vocabulary, film, tmp_path)
+    values = [part for value in IDENTITY.values() for part in value.split("^")]
+    assert not [value for value in values if value in str(said.root)]
+
+
+def refused(report: Report, vocabulary: Vocabulary, film: Path) -> str:
+    with pytest.raises(BadStudy) as caught:
+        outputs.build("sr", report, vocabulary, film)
+    return str(caught.value)
+
+
+def test_a_report_that_contradicts_itself_is_refused(rg1: Path, vocabulary: Vocabulary) -> None:
+    found = film_of(rg1)
+    first = unchanged(several(found))[0]
+    assert "outside" in refused(
+        report_on(found, replace(first, box=Box(0, 0, 1842, 10))), vocabulary, rg1
+    )
+    assert "left" in refused(
+        report_on(found, replace(first, laterality=Laterality.LEFT)), vocabulary, rg1
+    )
+    assert "prior" in refused(report_on(found, several(found)[0]), vocabulary, rg1)
+    assert "score" in refused(report_on(found, replace(first, score=Score(1.01))), vocabulary, rg1)
+    unknown = Finding("unicorn", Presence.PRESENT, box=box_of(found, 0, 0, 1, 1))
+    assert "unicorn" in refused(report_on(found, unknown), vocabulary, rg1)
+
+
+def test_another_film_than_that_of_the_report_is_refused(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    other = variant(rg1, tmp_path / "other.dcm", SOPInstanceUID="1.2.3")
+    assert "not the film" in refused(report_on(film_of(rg1)), vocabulary, other)
+
+
+def score_of(group: sr_text.Item) -> tuple[str, float, str]:
+    (item,) = [child for child in group.children if child.kind == "NUM"]
+    return item.name, *item.number()
+
+
+def site_of(group: sr_text.Item) -> tuple[str, str | None] | None:
+    sites = group.all("Finding Site")
+    if not sites:
+        return None
+    sides = [side.code()[0] for side in sites[0].all("Laterality")]
+    return sites[0].code()[0], sides[0] if sides else None
+
+
+def corners(group: sr_text.Item) -> list[tuple[float, float]]:
+    kind, points = group.one("Image Region").graphic()
+    assert kind == "POLYLINE"
+    return points
+
+
+def instances(study: Dataset) -> list[str]:
+    return [
+        str(item.ReferencedSOPInstanceUID)
+        for series in study.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    ]
+
+
+def texts(path: Path) -> list[str]:
+    evaluations = sr_text.read(path).root.one("Qualitative Evaluations")
+    return [item.text() for item in evaluations.all("Comment")]
