@@ -23,11 +23,12 @@ import yaml
 from rich.console import Console
 
 from dicom_node import report
-from dicom_node.archives import ARCHIVES
+from dicom_node.archives import ARCHIVES, FoundSeries, FoundStudy
 from dicom_node.association import echo
 from dicom_node.deliver import Sent, Verdict, send
 from dicom_node.demo_films import PRIOR_DAYS, make_prior
 from dicom_node.errors import Misconfigured, Unreachable
+from dicom_node.headers import read_study
 from dicom_node.ledger import deliveries, history, jobs
 from dicom_node.ledger.deliveries import Delivery
 from dicom_node.ledger.jobs import Job
@@ -89,12 +90,14 @@ def _tell(site: Site, job: Job, stage: Stage, out: Path, console: Console) -> in
     console.rule("report")
     text = as_text(result, site.configuration.vocabulary)
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-    console.rule("in the PACS now")
     rows = deliveries.of_job(site.database, job.id)
+    console.rule("in the PACS now")
+    for study, series in _held(stage.pacs, way.films(site, job, result)[0]):
+        mine = any(row.made.series_instance_uid == series.series_instance_uid for row in rows)
+        what = "result" if mine else "earlier study, made from the current film"
+        line = f"{study.date}  {series.modality:<3}  {series.series_instance_uid}  {what}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     there = {row.made.output for row in rows if _in_pacs(row, job, stage.pacs)}
-    for row in rows:
-        mark = "there" if row.made.output in there else f"MISSING ({row.state} {row.reason})"
-        console.print(f"{row.made.output:>4}  {row.made.sop_instance_uid}  {mark}", markup=False)
     local.write(result, site.configuration, *way.films(site, job, result), out)
     (out / "report.txt").write_text(text, encoding="utf-8")
     console.rule(f"written to {out}")
@@ -208,6 +211,14 @@ def _must_accept(sent: list[Sent], whom: str) -> None:
     for one in sent:
         if one.verdict is not Verdict.ACCEPTED:
             raise Unreachable(f"{whom} answered 0x{one.status:04X} to C-STORE: {one.reason}")
+
+
+def _held(pacs: Peer, film: Path) -> Iterator[tuple[FoundStudy, FoundSeries]]:
+    """Everything of the patient in the PACS, asked by C-FIND."""
+    archive = ARCHIVES["dimse"](pacs, "c-get")
+    for study in archive.find_studies(read_study([film]).patient):
+        for series in archive.find_series(study.study_instance_uid):
+            yield study, series
 
 
 def _in_pacs(row: Delivery, job: Job, pacs: Peer) -> bool:

@@ -92,14 +92,15 @@ class DimseArchive:
         keys.StudyInstanceUID = ""
         keys.StudyDate = ""
         keys.ModalitiesInStudy = ""
+        answers = self._find("STUDY", keys)
         return [
             FoundStudy(
-                study_instance_uid=str(answer.get("StudyInstanceUID") or ""),
+                study_instance_uid=uid,
                 patient=patient_of(answer),
                 date=date_of(answer, "StudyDate"),
                 modalities=_several(answer.get("ModalitiesInStudy")),
             )
-            for answer in self._find("STUDY", keys)
+            for uid, answer in _each_once(answers, "StudyInstanceUID")
         ]
 
     def find_series(self, study_instance_uid: str) -> list[FoundSeries]:
@@ -109,14 +110,15 @@ class DimseArchive:
         keys.SeriesInstanceUID = ""
         keys.Modality = ""
         keys.BodyPartExamined = ""
+        answers = self._find("SERIES", keys)
         return [
             FoundSeries(
                 study_instance_uid=study_instance_uid,
-                series_instance_uid=str(answer.get("SeriesInstanceUID") or ""),
+                series_instance_uid=uid,
                 modality=str(answer.get("Modality") or "").upper(),
                 body_part=str(answer.get("BodyPartExamined") or "").upper(),
             )
-            for answer in self._find("SERIES", keys)
+            for uid, answer in _each_once(answers, "SeriesInstanceUID")
         ]
 
     def has_instance(
@@ -213,6 +215,11 @@ def _series_keys(series: FoundSeries) -> Dataset:
     keys.StudyInstanceUID = series.study_instance_uid
     keys.SeriesInstanceUID = series.series_instance_uid
     return keys
+
+
+def _each_once(answers: list[Dataset], keyword: str) -> list[tuple[str, Dataset]]:
+    """(UID, answer) of each entity; some archives answer once for each of its instances."""
+    return list({str(answer.get(keyword) or ""): answer for answer in answers}.items())
 
 
 def _several(value: Any) -> tuple[str, ...]:

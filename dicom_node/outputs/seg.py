@@ -53,6 +53,10 @@ def build(report: Report, vocabulary: Vocabulary, current: Path) -> Dataset | No
         series_description=finish.description(report, "boxes of findings"),
         **finish.general_equipment(report.made),
     )
+    # highdicom draws one at random.
+    organization = result_uid(report, "seg dimensions")
+    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
+        item.DimensionOrganizationUID = organization
     # Type 2C of a derived image that is not in a Frame of Reference (PS3.3 C.7.6.1).
     dataset.PatientOrientation = list(header.get("PatientOrientation") or ()) or None
     finish.finish(dataset, report, header)

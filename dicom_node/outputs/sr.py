@@ -83,7 +83,7 @@ def _content(report: Report, vocabulary: Vocabulary, header: Dataset) -> Dataset
 
 
 def _groups(report: Report, vocabulary: Vocabulary, header: Dataset) -> Iterator[_Group]:
-    """A group for each finding that was answered, and one for the film as a whole."""
+    """A group for each finding that was answered; if none was, one for the film as a whole."""
     if not report.findings:  # viewers cannot open an SR that has no group
         told = [sr.QualitativeEvaluation(codes.SUMMARY, codes.NONE_SUCCEEDED)]
         uid = result_uid(report, "whole film")

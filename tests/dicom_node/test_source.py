@@ -1,0 +1,151 @@
+"""Whose a result is: the film's identity, byte by byte, whatever its character set."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+from builders import chest
+from pydicom import Dataset, dcmread
+from pydicom.data import get_charset_files
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag
+from report_builders import film_of, report_on, several, unchanged
+
+from dicom_node import outputs
+from dicom_node.vocabulary import Vocabulary
+
+#: What is compared, in raw bytes.
+IDENTITY = (
+    "SpecificCharacterSet",
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "StudyDescription",
+    "ReferringPhysicianName",
+)
+CHARSETS = (
+    "chrArab",
+    "chrFrenMulti",
+    "chrGreek",
+    "chrH31",
+    "chrH32",
+    "chrHbrw",
+    "chrI2",
+    "chrJapMulti",
+    "chrKoreanMulti",
+    "chrRuss",
+    "chrX1",  # UTF-8
+    "chrX2",  # GB18030
+)
+
+
+def raw(path: Path) -> dict[str, bytes]:
+    """The stored bytes of the identity, without padding."""
+    read = dcmread(path)
+    found = {}
+    for keyword in IDENTITY:
+        tag = tag_for_keyword(keyword)
+        assert tag is not None
+        if tag in read:
+            value = read.get_item(tag).value
+            if isinstance(value, bytes):
+                found[keyword] = value.rstrip(b" \0")
+            else:  # pydicom decodes the character set by itself
+                found[keyword] = str(value).encode()
+    return found
+
+
+def results(film: Path, vocabulary: Vocabulary, folder: Path) -> list[Path]:
+    report = report_on(film_of(film), *unchanged(several(film_of(film))))
+    paths = []
+    for name in outputs.OUTPUTS:
+        dataset = outputs.build(name, report, vocabulary, film)
+        assert dataset is not None
+        outputs.write(dataset, folder / f"{name}.dcm")
+        paths.append(folder / f"{name}.dcm")
+    return paths
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_a_name_is_copied_in_every_character_set(
+    charset: str, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    (found,) = get_charset_files(f"{charset}.dcm")
+    film = Path(found)
+    before = raw(film)
+    assert before["PatientName"]
+    for path in results(film, vocabulary, tmp_path):
+        after = raw(path)
+        assert {key: after.get(key, b"") for key in before} == before
+        assert dcmread(path).PatientName == dcmread(film).PatientName
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"PatientName": b"M\xfcller^J\xf6rg"},  # Latin 1, not declared
+        {"SpecificCharacterSet": "ISO_IR 192", "PatientName": b"M\xfcller^J\xf6rg"},  # not UTF-8
+        {"SpecificCharacterSet": "ISO_IR 999", "PatientName": b"M\xfcller^J\xf6rg"},  # no such set
+        {"PatientName": b"A" * 80, "PatientID": b"P" * 80},  # too long
+        {"StudyDate": b"2020.01.02", "PatientBirthDate": b"UNKNOWN ", "StudyTime": b"10:15:00"},
+        {"PatientID": b"", "AccessionNumber": b"A\\B"},
+        {"PatientSex": b"weiblich", "StudyID": b"an identifier of more than 16"},
+    ],
+)
+def test_malformed_values_stop_nothing_and_stay_as_they_are(
+    elements: dict[str, bytes | str], vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    film = malformed(tmp_path, elements)
+    before = raw(film)
+    for keyword, value in elements.items():
+        if isinstance(value, bytes):
+            assert before[keyword] == value.rstrip()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        made = results(film, vocabulary, tmp_path)
+    assert not [one for one in warned if "ller" in str(one.message)]  # no name in a warning
+    for path in made:
+        after = raw(path)
+        assert {key: after.get(key, b"") for key in before} == before
+
+
+def test_what_the_film_does_not_state_is_empty(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    nobody = dict.fromkeys(IDENTITY)
+    film = chest(tmp_path / "film.dcm", **nobody)
+    for path in results(film, vocabulary, tmp_path):
+        read = dcmread(path)
+        for keyword in ("PatientID", "PatientName", "PatientBirthDate", "StudyDate", "StudyID"):
+            assert keyword in read  # Type 2
+            assert not read[keyword].value
+
+
+def test_identity_in_sequences_is_copied(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    other = Dataset()
+    other.PatientID, other.TypeOfPatientID = "OTHER-9", "TEXT"
+    film = chest(tmp_path / "film.dcm", OtherPatientIDsSequence=[other], IssuerOfPatientID="CLINIC")
+    for path in results(film, vocabulary, tmp_path):
+        read = dcmread(path)
+        assert read.IssuerOfPatientID == "CLINIC"
+        assert read.OtherPatientIDsSequence[0].PatientID == "OTHER-9"
+
+
+def malformed(folder: Path, elements: dict[str, bytes | str]) -> Path:
+    """A film whose stored bytes are exactly these; a value that is text is set as usual."""
+    declared = {key: value for key, value in elements.items() if isinstance(value, str)}
+    read = dcmread(chest(folder / "plain.dcm", **declared))
+    for keyword, value in elements.items():
+        if isinstance(value, bytes):
+            padded = value + b" " * (len(value) % 2)
+            tag = BaseTag(tag_for_keyword(keyword) or 0)
+            read[tag] = RawDataElement(tag, dictionary_VR(tag), len(padded), padded, 0, False, True)
+    read.save_as(folder / "film.dcm")
+    return folder / "film.dcm"
