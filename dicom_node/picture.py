@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -21,14 +23,43 @@ _PANEL = 800  # side of one film's square, pixels
 _MARGIN = 20
 _WIDTH = 2 * _PANEL + 3 * _MARGIN
 _LINE = 30  # height of a line of text
-_LETTERS = 130  # that fit into the width
+_TAG_LINE = 20  # height of a line in a label
+_PAD = 5  # around the text of a label
+_LETTERS = 165  # that fit into the width
 _FONT = ImageFont.load_default(size=20)
-_SMALL = ImageFont.load_default(size=17)
+_SMALL = ImageFont.load_default(size=16)
 
 _GROUND: Colour = (18, 18, 18)
 _PLAIN: Colour = (235, 235, 235)
 _QUIET: Colour = (150, 150, 150)
 _WARNING: Colour = (176, 28, 28)
+
+
+class _Area(NamedTuple):
+    """A rectangle of the canvas, pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def within(self, other: _Area) -> bool:
+        """Whether all of it lies in another."""
+        return (
+            other.left <= self.left
+            and self.right <= other.right
+            and other.top <= self.top
+            and self.bottom <= other.bottom
+        )
+
+    def beside(self, other: _Area) -> bool:
+        """Whether it and another share nothing but an edge."""
+        return (
+            self.right < other.left
+            or other.right < self.left
+            or self.bottom < other.top
+            or other.bottom < self.top
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +110,12 @@ def _draw_prior(
         pen.text(title, told, fill=_PLAIN, font=_FONT)
         _paste(canvas, prior, corner)
         return
-    pen.text(title, "No prior", fill=_QUIET, font=_FONT)
+    used = report.prior.film is not None
+    pen.text(title, "Prior: no longer kept" if used else "No prior", fill=_QUIET, font=_FONT)
     pen.rectangle((left, top, left + _PANEL - 1, top + _PANEL - 1), fill=(0, 0, 0))
-    lines = textwrap.wrap(wording.comparison(report.prior), 60)
+    lines = textwrap.wrap(wording.comparison(report.prior), 75)
     for number, line in enumerate(lines):
-        place = (left + _MARGIN, top + _PANEL // 2 + _LINE * number)
+        place = (left + 2 * _MARGIN, top + _PANEL // 2 + _LINE * number)
         pen.text(place, line, fill=_QUIET, font=_FONT)
 
 
@@ -103,23 +135,45 @@ def _draw_boxes(
     fit: Fit,
     corner: tuple[int, int],
 ) -> None:
-    taken: list[tuple[float, float, float, float]] = []
-    for number, finding in _numbered(report):
-        if finding.box is None:
-            continue
+    panel = _Area(*corner, corner[0] + _PANEL, corner[1] + _PANEL)
+    boxed = [
+        (number, finding, _on_canvas(fit.to_square(finding.box), fit.side, corner))
+        for number, finding in _numbered(report)
+        if finding.box is not None
+    ]
+    for _, finding, box in boxed:
         colour = vocabulary.findings[finding.name].colour
-        box = _on_canvas(fit.to_square(finding.box), fit.side, corner)
-        pen.rectangle((box.left, box.top, box.right, box.bottom), outline=colour, width=3)
-        label = f" {number} {wording.title(finding.name)} "
-        tag = _free_place(box, pen.textlength(label, font=_SMALL), corner, taken)
+        pen.rectangle(box, outline=colour, width=3)
+    taken: list[_Area] = []
+    for number, finding, box in boxed:
+        lines = _label(number, finding, vocabulary)
+        width = max(_SMALL.getlength(line) for line in lines) + 2 * _PAD
+        tag = _free_place(box, width, _TAG_LINE * len(lines) + _PAD, panel, taken)
         taken.append(tag)
-        pen.rectangle(tag, fill=colour)
-        pen.text((tag[0], tag[1] + 2), label, fill=(0, 0, 0), font=_SMALL)
+        _draw_tag(pen, tag, box, lines, vocabulary.findings[finding.name].colour)
 
 
-def _on_canvas(square: Box, side: int, corner: tuple[int, int]) -> Box:
+def _draw_tag(
+    pen: ImageDraw.ImageDraw, tag: _Area, box: _Area, lines: list[str], colour: Colour
+) -> None:
+    if tag.beside(box):
+        near = (min(max(tag.left, box.left), box.right), min(max(tag.top, box.top), box.bottom))
+        pen.line(((tag.left + tag.right) / 2, (tag.top + tag.bottom) / 2, *near), colour, 2)
+    pen.rectangle(tag, fill=colour)
+    for number, line in enumerate(lines):
+        place = (tag.left + _PAD, tag.top + 2 + _TAG_LINE * number)
+        pen.text(place, line, fill=(0, 0, 0), font=_SMALL)
+
+
+def _label(number: int, finding: Finding, vocabulary: Vocabulary) -> list[str]:
+    """The finding, and in a second line where it is, its change and score."""
+    name, *rest = wording.label(finding, vocabulary).split(", ")
+    return [f"{number} {name}", *([", ".join(rest)] if rest else [])]
+
+
+def _on_canvas(square: Box, side: int, corner: tuple[int, int]) -> _Area:
     scale, (x, y) = _PANEL / side, corner
-    return Box(
+    return _Area(
         x + square.left * scale,
         y + square.top * scale,
         x + square.right * scale,
@@ -127,24 +181,20 @@ def _on_canvas(square: Box, side: int, corner: tuple[int, int]) -> Box:
     )
 
 
-def _free_place(
-    box: Box,
-    width: float,
-    corner: tuple[int, int],
-    taken: list[tuple[float, float, float, float]],
-) -> tuple[float, float, float, float]:
-    """Where a label fits: at the box's top left corner inside the film, lower if that is taken."""
-    height = _LINE - 6
-    left = min(box.left, corner[0] + _PANEL - width)
-    top = min(box.top, corner[1] + _PANEL - height)
-    while any(
-        left < other[2] and other[0] < left + width and top < other[3] and other[1] < top + height
-        for other in taken
-    ):
-        top += height + 2
-        if top + height > corner[1] + _PANEL:  # below everything: begin again from the top
-            top, left = corner[1], left + width / 2
-    return left, top, left + width, top + height
+def _free_place(box: _Area, width: float, height: float, panel: _Area, taken: list[_Area]) -> _Area:
+    """Where a label fits inside the film and covers no other label: above its box, below it, in
+    it, else the nearest place there is.
+    """
+    tops = [box.top - height, box.bottom, box.top]
+    wanted = [(left, top) for top in tops for left in (box.left, box.right - width)]
+    steps = (range(0, int(_PANEL - span) + 1, _TAG_LINE // 2) for span in (width, height))
+    scan = [(panel.left + x, panel.top + y) for x, y in itertools.product(*steps)]
+    scan.sort(key=lambda place: abs(place[0] - box.left) + abs(place[1] - box.top))
+    for left, top in [*wanted, *scan]:
+        place = _Area(left, top, left + width, top + height)
+        if place.within(panel) and all(place.beside(other) for other in taken):
+            return place
+    return _Area(panel.left, panel.top, panel.left + width, panel.top + height)
 
 
 def _numbered(report: Report) -> Iterator[tuple[int, Finding]]:

@@ -183,14 +183,17 @@ def show(
 
 
 @app.command()
-def check(config: ConfigOption = _CONFIG) -> None:
+def check(config: ConfigOption = _CONFIG, as_json: JsonOption = False) -> None:
     """Check the configuration, call every peer by C-ECHO, and load the weights."""
     configuration = _configure(config)
-    failed = False
+    results = []
     for result in checking.everything(configuration):
-        failed = failed or result.failed
-        _print(f"{'FAILED' if result.failed else 'ok':>6}  {result.what}")
-    raise typer.Exit(1 if failed else 0)
+        results.append(result)
+        if not as_json:
+            _print(f"{'FAILED' if result.failed else 'ok':>6}  {result.what}")
+    if as_json:
+        _print(json.dumps([asdict(result) for result in results], indent=2))
+    raise typer.Exit(1 if any(result.failed for result in results) else 0)
 
 
 @app.command()

@@ -87,11 +87,13 @@ def test_check_says_what_is_wrong(site: Site, tmp_path: Path) -> None:
         fine = site.command("check")
         site.configure(destinations=[here, gone])
         wrong = site.command("check")
+        told = json.loads(site.command("check", "--json").stdout)
     assert fine.returncode == 0, fine.stdout
     assert "random weights" in fine.stdout
     assert wrong.returncode == 1
     assert "FAILED  C-ECHO to gone (GONE)" in wrong.stdout
     assert wrong.stdout.count("FAILED") == 1
+    assert [one["what"].split(":")[0] for one in told if one["failed"]] == ["C-ECHO to gone (GONE)"]
 
 
 def test_check_names_missing_weights_and_their_licence(site: Site, tmp_path: Path) -> None:
