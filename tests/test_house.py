@@ -67,7 +67,7 @@ def test_every_setting_stands_in_the_commented_file() -> None:
     missing = [
         name
         for name, written in wanted.items()
-        if not written and not re.search(rf"^# .*\b{name}:", text, re.MULTILINE)
+        if not written and not re.search(rf"^ *# .*\b{name}:", text, re.MULTILINE)
     ]
     assert missing == []
 

@@ -7,7 +7,6 @@ from io import BytesIO
 from pathlib import Path
 
 from pydicom import dcmwrite
-from pydicom.charset import convert_encodings
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filewriter import correct_ambiguous_vr
@@ -22,7 +21,7 @@ def encode(dataset: Dataset) -> bytes:
     stand, whatever their character set.
     """
     correct_ambiguous_vr(dataset, is_little_endian=True)
-    _keep_undecoded(dataset, convert_encodings(dataset.get("SpecificCharacterSet") or "iso8859"))
+    _keep_undecoded(dataset)
     buffer = BytesIO()
     dcmwrite(buffer, dataset, implicit_vr=False, little_endian=True, enforce_file_format=True)
     return buffer.getvalue()
@@ -59,14 +58,14 @@ def _flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _keep_undecoded(dataset: Dataset, declared: list[str]) -> None:
+def _keep_undecoded(dataset: Dataset) -> None:
     """Tell pydicom that undecoded elements are already encoded as the file is going to be.
 
-    It would otherwise decode and encode them again, which changes malformed values.
+    It would otherwise decode and encode them again, which changes malformed values. The character
+    set given has to be what pydicom takes each data set to have: for items that is not the file's.
     """
-    dataset.set_original_encoding(False, True, declared)
-    for tag in list(dataset.keys()):
-        element = dataset.get_item(tag)
+    dataset.set_original_encoding(False, True, dataset._character_set)
+    for element in list(dataset.elements()):
         if isinstance(element, DataElement) and element.VR == "SQ":
             for item in element.value:
-                _keep_undecoded(item, declared)
+                _keep_undecoded(item)

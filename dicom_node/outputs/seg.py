@@ -11,6 +11,7 @@ from highdicom import seg
 from highdicom.color import CIELabColor
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 from dicom_node import equipment, wording
 from dicom_node.geometry import Box
@@ -58,7 +59,8 @@ def build(report: Report, vocabulary: Vocabulary, current: Path) -> Dataset | No
     for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
         item.DimensionOrganizationUID = organization
     # Type 2C of a derived image that is not in a Frame of Reference (PS3.3 C.7.6.1).
-    dataset.PatientOrientation = list(header.get("PatientOrientation") or ()) or None
+    stated = header.get("PatientOrientation")
+    dataset.PatientOrientation = list(stated) if isinstance(stated, MultiValue) else None
     finish.finish(dataset, report, header)
     return dataset
 

@@ -58,7 +58,7 @@ _CARRIED = (
     "ReferringPhysicianName",
 )
 #: Attributes of :data:`_CARRIED` that only help when they are well formed.
-_FORMS = {"TimezoneOffsetFromUTC": re.compile(rb"[+-]\d{4} *")}
+_FORMS = {"TimezoneOffsetFromUTC": re.compile(r"[+-](0\d|1[0-4])[0-5]\d")}
 #: What highdicom reads of evidence and would miss (all Type 2).
 _TYPE_2 = (
     "PatientName",
@@ -125,9 +125,7 @@ def copy_element(source: Dataset, target: Dataset, keyword: str, goal: str = "")
         return
     element = _undecoded(source, tag)
     form = _FORMS.get(keyword)
-    if form is not None and not (
-        isinstance(element.value, bytes) and form.fullmatch(element.value)
-    ):
+    if form is not None and not form.fullmatch(_text(element.value)):
         return
     if goal:
         target[_tag(goal)] = DataElement(_tag(goal), dictionary_VR(tag), element.value)
@@ -137,8 +135,8 @@ def copy_element(source: Dataset, target: Dataset, keyword: str, goal: str = "")
 
 def read_at(report: Report, source: Dataset) -> datetime:
     """When the study was read, in the time zone in which the film states its times (C.12.1)."""
-    offset = str(source.get("TimezoneOffsetFromUTC") or "")
-    if not re.fullmatch(r"[+-]\d{4}", offset):
+    offset = _text(source.get("TimezoneOffsetFromUTC") or "")
+    if not _FORMS["TimezoneOffsetFromUTC"].fullmatch(offset):
         return report.read_at
     zone = datetime.strptime(offset, "%z").tzinfo
     return report.read_at.astimezone(zone)
@@ -147,6 +145,12 @@ def read_at(report: Report, source: Dataset) -> datetime:
 def frames(source: Dataset, film: Film) -> list[int] | None:
     """Frame numbers to state beside a reference to the film: none for a single-frame image."""
     return [film.frame_number] if int(source.get("NumberOfFrames") or 1) > 1 else None
+
+
+def _text(value: object) -> str:
+    """A value of plain ASCII, whether pydicom has decoded it already or not."""
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+    return text.strip()
 
 
 def _tag(keyword: str) -> BaseTag:

@@ -24,7 +24,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 def test_text_of_a_library_that_handles_data_sets_is_withheld(written: io.StringIO) -> None:
-    logging.getLogger("pynetdicom.acse").debug("identifier: %s", SECRET)
+    logging.getLogger("highdicom.sr").debug("identifier: %s", SECRET)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         logging.captureWarnings(capture=True)
@@ -32,6 +32,18 @@ def test_text_of_a_library_that_handles_data_sets_is_withheld(written: io.String
 
     assert SECRET not in written.getvalue()
     assert written.getvalue().count("text withheld") == 2
+
+
+def test_pynetdicom_is_heard_only_where_something_broke(written: io.StringIO) -> None:
+    logger = logging.getLogger("pynetdicom.acse")
+    logger.error("identifier: %s", SECRET)
+    assert written.getvalue() == ""
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        logger.exception("Exception raised in user's handler: %s", SECRET)
+    assert "ValueError (text withheld)" in written.getvalue()
+    assert SECRET not in written.getvalue()
 
 
 def test_text_of_a_foreign_exception_is_withheld_and_its_place_kept(written: io.StringIO) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import chest
@@ -119,13 +120,28 @@ def test_malformed_values_stop_nothing_and_stay_as_they_are(
 
 
 def test_what_the_film_does_not_state_is_empty(vocabulary: Vocabulary, tmp_path: Path) -> None:
-    nobody = dict.fromkeys(IDENTITY)
+    nobody: dict[str, Any] = dict.fromkeys(IDENTITY)
     film = chest(tmp_path / "film.dcm", **nobody)
     for path in results(film, vocabulary, tmp_path):
         read = dcmread(path)
         for keyword in ("PatientID", "PatientName", "PatientBirthDate", "StudyDate", "StudyID"):
             assert keyword in read  # Type 2
             assert not read[keyword].value
+
+
+@pytest.mark.parametrize(
+    ("offset", "hour"),
+    [("+0930", "143607"), ("-0400", "010607"), ("+9999", "050607"), ("", "050607")],
+)
+def test_times_are_in_the_zone_of_the_film(
+    offset: str, hour: str, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    """The report was read at 05:06:07 UTC; a zone that no place has is not believed."""
+    film = chest(tmp_path / "film.dcm", TimezoneOffsetFromUTC=offset)
+    for path in results(film, vocabulary, tmp_path):
+        read = dcmread(path)
+        assert read.ContentTime == hour
+        assert (read.get("TimezoneOffsetFromUTC") or "") == ("" if offset == "+9999" else offset)
 
 
 def test_identity_in_sequences_is_copied(vocabulary: Vocabulary, tmp_path: Path) -> None:
@@ -138,14 +154,49 @@ def test_identity_in_sequences_is_copied(vocabulary: Vocabulary, tmp_path: Path)
         assert read.OtherPatientIDsSequence[0].PatientID == "OTHER-9"
 
 
+def test_malformed_identity_in_sequences_stays_as_it_is(
+    vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    latin = b"M\xfcller"  # not UTF-8, which the film declares
+    plain = chest(
+        tmp_path / "plain.dcm",
+        SpecificCharacterSet="ISO_IR 192",
+        OtherPatientIDsSequence=[Dataset()],
+    )
+    read = dcmread(plain)
+    (item,) = read.OtherPatientIDsSequence
+    item[0x00100020] = stored("PatientID", latin)
+    item.set_original_encoding(False, True)
+    read.save_as(tmp_path / "film.dcm")
+    for path in (tmp_path / "film.dcm", *results(tmp_path / "film.dcm", vocabulary, tmp_path)):
+        (item,) = dcmread(path).OtherPatientIDsSequence
+        assert item.get_item(0x00100020).value == latin
+
+
+def test_values_of_odd_length_are_padded(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    read = dcmread(chest(tmp_path / "plain.dcm"))
+    read[0x00100020] = stored("PatientID", b"ODD", pad=b"")
+    read.save_as(tmp_path / "film.dcm")
+    for path in results(tmp_path / "film.dcm", vocabulary, tmp_path):
+        assert dcmread(path).get_item(0x00100020).value == b"ODD "
+
+
 def malformed(folder: Path, elements: dict[str, bytes | str]) -> Path:
     """A film whose stored bytes are exactly these; a value that is text is set as usual."""
-    declared = {key: value for key, value in elements.items() if isinstance(value, str)}
+    declared: dict[str, Any] = {
+        key: value for key, value in elements.items() if isinstance(value, str)
+    }
     read = dcmread(chest(folder / "plain.dcm", **declared))
     for keyword, value in elements.items():
         if isinstance(value, bytes):
-            padded = value + b" " * (len(value) % 2)
-            tag = BaseTag(tag_for_keyword(keyword) or 0)
-            read[tag] = RawDataElement(tag, dictionary_VR(tag), len(padded), padded, 0, False, True)
+            element = stored(keyword, value)
+            read[element.tag] = element
     read.save_as(folder / "film.dcm")
     return folder / "film.dcm"
+
+
+def stored(keyword: str, value: bytes, pad: bytes = b" ") -> RawDataElement:
+    """An element as a file has it, whatever its value."""
+    tag = BaseTag(tag_for_keyword(keyword) or 0)
+    value += pad * (len(value) % 2)
+    return RawDataElement(tag, dictionary_VR(tag), len(value), value, 0, False, True)

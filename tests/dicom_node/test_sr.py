@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sr_text
@@ -302,6 +303,23 @@ def test_it_is_known_again_and_a_film_is_not(
     assert not made_by_this_project(dcmread(rg1))
 
 
+def test_a_result_of_another_maker_is_not_ours(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    read = dcmread(written(everything(rg1), vocabulary, rg1, tmp_path))
+    read.ContributingEquipmentSequence[0].Manufacturer = "somebody else"
+    assert not made_by_this_project(read)
+
+
+def test_a_film_that_we_only_touched_is_not_a_result(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    read = dcmread(written(everything(rg1), vocabulary, rg1, tmp_path))
+    purpose = read.ContributingEquipmentSequence[0].PurposeOfReferenceCodeSequence[0]
+    purpose.CodeValue = "109101"  # Acquisition Equipment
+    assert not made_by_this_project(read)
+
+
 def test_the_same_work_makes_the_same_bytes(rg1: Path, vocabulary: Vocabulary) -> None:
     report = everything(rg1)
     first = encode(sr_of(report, vocabulary, rg1))
@@ -364,7 +382,8 @@ def test_without_an_order_none_is_stated(vocabulary: Vocabulary, tmp_path: Path)
 
 def test_the_free_text_holds_no_identity(vocabulary: Vocabulary, tmp_path: Path) -> None:
     """Identity is in the attributes of the patient, and in no content item."""
-    film = chest(tmp_path / "film.dcm", **IDENTITY)
+    identity: dict[str, Any] = dict(IDENTITY)
+    film = chest(tmp_path / "film.dcm", **identity)
     said = document(everything(film), vocabulary, film, tmp_path)
     values = [part for value in IDENTITY.values() for part in value.split("^")]
     assert not [value for value in values if value in str(said.root)]
