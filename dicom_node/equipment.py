@@ -23,7 +23,9 @@ _DIGEST_SHOWN = 16
 
 
 def device_uid(made: Made) -> str:
-    """Device UID (0018,1002): another one whenever weights, questions or software differ."""
+    """Device UID (0018,1002): another one whenever weights, questions, vocabulary or software
+    differ.
+    """
     return derived_uid(
         "device",
         made.software_version,
@@ -31,6 +33,7 @@ def device_uid(made: Made) -> str:
         made.model,
         made.weights,
         made.weights_digest,
+        made.vocabulary_digest,
         *(f"{name}={version}" for name, version in made.questions),
     )
 

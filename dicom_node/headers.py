@@ -12,7 +12,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.misc import is_dicom
 from pydicom.uid import UID
 
-from dicom_node.errors import BadStudy
+from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.study import Instance, Patient, Study, View
 
 #: What pydicom raises on bytes that are not what they claim to be.
@@ -42,7 +42,7 @@ _READ = [
     "ViewCodeSequence",
     "PatientOrientation",
     "PresentationIntentType",
-    "InstanceNumber",
+    "AnatomicRegionSequence",
     "Rows",
     "Columns",
     "AcquisitionDateTime",
@@ -81,6 +81,8 @@ _VIEW_CODES = {
     "R-10236": View.LATERAL,
     "R-10232": View.LATERAL,
 }
+#: The chest in Anatomic Region Sequence (0008,2218), CID 4009 and 4031, of today and before.
+_CHEST_CODES = {"816094009", "51185008", "43799004", "T-D3000"}
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 
@@ -148,6 +150,8 @@ def _header(path: Path) -> Dataset:
             element.value  # noqa: B018
     except FileNotFoundError:
         raise BadStudy(f"{path.name}: the file is gone") from None
+    except OSError as error:
+        raise Unreachable(f"a received file cannot be read: {error.strerror}") from None
     except UNDECODABLE as error:
         raise BadStudy(f"{path.name}: not readable as DICOM ({type(error).__name__})") from None
     return header
@@ -175,7 +179,6 @@ def _study(uid: str, group: list[tuple[Path, Dataset]]) -> Study:
 
 def _instance(path: Path, header: Dataset) -> Instance:
     orientation = _orientation(header)
-    number = _text(header, "InstanceNumber")
     return Instance(
         path=path,
         sop_class_uid=_text(header, "SOPClassUID"),
@@ -183,15 +186,23 @@ def _instance(path: Path, header: Dataset) -> Instance:
         series_instance_uid=_text(header, "SeriesInstanceUID"),
         study_instance_uid=_text(header, "StudyInstanceUID"),
         modality=_text(header, "Modality").upper(),
-        body_part=_text(header, "BodyPartExamined").upper(),
+        body_part=_body_part(header),
         view=_view(header, orientation),
         rows=int(header.get("Rows") or 0),
         columns=int(header.get("Columns") or 0),
         acquired=_acquired(header),
         orientation=orientation,
         presentation_intent=_text(header, "PresentationIntentType").upper(),
-        instance_number=int(number) if number.lstrip("+-").isdigit() else None,
     )
+
+
+def _body_part(header: Dataset) -> str:
+    """Body Part Examined, or the region that a DX film has to state in its place (C.8.11.2)."""
+    if stated := _text(header, "BodyPartExamined").upper():
+        return stated
+    regions = header.get("AnatomicRegionSequence") or ()
+    codes = {str(item.get("CodeValue") or "") for item in regions}
+    return "CHEST" if codes & _CHEST_CODES else ""
 
 
 def _view(header: Dataset, orientation: tuple[str, str] | None) -> View:
@@ -231,10 +242,19 @@ def _acquired(header: Dataset) -> datetime | None:
 def _age(header: Dataset, taken: date | None) -> float | None:
     born = date_of(header, "PatientBirthDate")
     if born is not None and taken is not None and taken >= born:
-        return (taken - born).days / 365.25
+        return _years_between(born, taken)
     if stated := _AGE.fullmatch(_text(header, "PatientAge").upper()):
         return int(stated[1]) / _PER_YEAR[stated[2]]
     return None
+
+
+def _years_between(born: date, taken: date) -> float:
+    """Whole years by the calendar, so that a birthday counts, and the part of the year since."""
+    had_birthday = (taken.month, taken.day) >= (born.month, born.day)
+    years = taken.year - born.year - (not had_birthday)
+    last = taken.year - (not had_birthday)
+    day = min(born.day, 28) if born.month == 2 else born.day  # noqa: PLR2004 - born on 29 February
+    return years + max((taken - date(last, born.month, day)).days, 0) / 366
 
 
 def _date(text: str) -> date | None:

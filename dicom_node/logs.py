@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
+from typing import Any
 
 from dicom_node.errors import NodeError
 
-#: Loggers whose text is known to hold no patient: ours, and those that only see job numbers.
-TRUSTED = ("dicom_node", "workers", "models", "celery", "kombu", "alembic")
+#: Loggers whose text is known to hold no patient: ours, and one that only sees the schema.
+TRUSTED = ("dicom_node", "workers", "models", "alembic")
 
 _FORMAT = "%(asctime)s %(levelname)-7s job=%(job)s %(name)s: %(message)s"
 _job: ContextVar[str] = ContextVar("job", default="-")
@@ -45,10 +47,11 @@ def configure(level: str = "INFO") -> None:
     root.setLevel(logging.WARNING)
     for name in TRUSTED:
         logging.getLogger(name).setLevel(level)
-    # Celery's own banner of each received task says nothing an administrator needs.
-    for name in ("celery", "kombu", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every start
     logging.captureWarnings(capture=True)
+    # What nobody caught would else be printed with its text.
+    sys.excepthook = lambda *what: _uncaught(what)
+    threading.excepthook = lambda what: _uncaught(what[:3])
 
 
 def _tells_something(record: logging.LogRecord) -> bool:
@@ -82,6 +85,10 @@ class Withholding(logging.Formatter):
 def safe_text(error: BaseException) -> str:
     """What may be written of an exception: all of ours, of others only the type."""
     return str(error) if isinstance(error, NodeError) else type(error).__name__
+
+
+def _uncaught(what: Any) -> None:
+    logging.getLogger(__name__).critical("not caught", exc_info=what)
 
 
 def _chain(error: BaseException) -> Iterator[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windowing
 
-from dicom_node.errors import BadStudy
+from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import UNDECODABLE
 from dicom_node.study import Frame, Instance
 
@@ -58,8 +58,10 @@ def _decoded(path: Path) -> tuple[Dataset, NDArray[np.integer]]:
     try:
         dataset = dcmread(path)
         stored = dataset.pixel_array
+    except FileNotFoundError:
+        raise BadStudy("the file of a film is gone") from None
     except OSError as error:
-        raise BadStudy(f"the file of a film cannot be read: {error.strerror}") from None
+        raise Unreachable(f"the file of a film cannot be read: {error.strerror}") from None
     except UNDECODABLE as error:
         raise BadStudy(f"pixels cannot be decoded ({type(error).__name__})") from None
     return dataset, stored

@@ -16,18 +16,20 @@ from typing import TypeVar
 from dicom_node.archives import Archive, FoundSeries, FoundStudy
 from dicom_node.errors import BadStudy, NotForUs, Rejected, Unreachable
 from dicom_node.films import choose_film
+from dicom_node.geometry import Fit
 from dicom_node.headers import read_study
 from dicom_node.identity import same_patient
-from dicom_node.pixels import pixel_digest
+from dicom_node.pixels import pixel_digest, read_frame
 from dicom_node.report import Candidate, Film, Prior, PriorOutcome
 from dicom_node.rules import Priors
 from dicom_node.study import Instance, Study, View
 
-Retrieve = Callable[[FoundSeries], list[Path]]
+#: Fetches a series within so many seconds.
+Retrieve = Callable[[FoundSeries, float], list[Path]]
 
 _Dated = TypeVar("_Dated", FoundStudy, Study)
 
-_FRONTAL = (View.PA, View.AP, View.FRONTAL)
+_FRONTAL = tuple(view for view in View if view.is_frontal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def find_prior(
         return _without(PriorOutcome.NOT_ASKED, "the film states no Patient ID")
     try:
         found = archive.find_studies(study.patient)
-    except ValueError as refusal:
+    except BadStudy as refusal:
         return _without(PriorOutcome.NOT_ASKED, str(refusal))
     except (Unreachable, Rejected) as error:
         return _without(PriorOutcome.NOT_IN_TIME, str(error))
@@ -125,12 +127,17 @@ class _Search:
         self._judge_answer(found)
         if len(self.fetched) >= self.rule.count:
             raise _NotUsed(PriorOutcome.NOT_COMPARABLE, "not fetched: enough others were")
-        if time.monotonic() > self.deadline:
+        if self._seconds_left() <= 0:
             raise _NotUsed(PriorOutcome.NOT_IN_TIME, "not fetched: the time for priors was over")
         self.fetched.append(found.study_instance_uid)
         try:
             series = self.archive.find_series(found.study_instance_uid)
-            paths = [path for one in series if self._may_hold(one) for path in self.retrieve(one)]
+            paths = [
+                path
+                for one in series
+                if self._may_hold(one)
+                for path in self.retrieve(one, self._seconds_left())
+            ]
         except (Unreachable, Rejected) as error:
             raise _NotUsed(PriorOutcome.NOT_IN_TIME, str(error)) from None
         if not paths:
@@ -140,6 +147,9 @@ class _Search:
         except BadStudy as error:
             raise _NotUsed(PriorOutcome.NOT_COMPARABLE, str(error)) from None
         return _compare(self.study, self.film, self.rule, earlier)
+
+    def _seconds_left(self) -> float:
+        return self.deadline - time.monotonic()
 
     def _judge_answer(self, found: FoundStudy) -> None:
         if not (verdict := same_patient(self.study.patient, found.patient)).same:
@@ -179,6 +189,9 @@ def _compare(study: Study, film: Instance, rule: Priors, earlier: Study) -> Foun
         _judge_age(days, rule)
         if pixel_digest(before.path) == pixel_digest(film.path):
             raise _NotUsed(PriorOutcome.NOT_COMPARABLE, "a copy of the current film")
+        # What cannot be shown or stood up must not stop the current film from being read.
+        read_frame(before)
+        Fit.standing(before.rows, before.columns, before.orientation)
     except (NotForUs, BadStudy) as error:
         raise _NotUsed(PriorOutcome.NOT_COMPARABLE, str(error)) from None
     reason = "" if before.view is film.view else f"views differ: {before.view} then {film.view}"

@@ -169,6 +169,7 @@ class Made:
     weights: Weights
     weights_digest: str
     questions: tuple[tuple[str, str], ...] = ()  # (name of the question, its version)
+    vocabulary_digest: str = ""  # of the findings and sites that could be spoken of
 
 
 @dataclass(frozen=True, slots=True)

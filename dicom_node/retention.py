@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from pathlib import PurePosixPath
 
 from sqlalchemy import exists, select, update
 
@@ -30,9 +31,9 @@ def sweep(database: Database, spool: Spool, retention: RetentionSection) -> None
         (State.FAILED, retention.failed_days),
     ):
         for study, job in _over(database, state, days):
-            _forget_files(database, study, job)
-            spool.delete_study(study)
-            shutil.rmtree(spool.results(job), ignore_errors=True)
+            spool.delete(study, _forget_files(database, study, job))
+            for number in _jobs_of(database, study):
+                shutil.rmtree(spool.results(number), ignore_errors=True)
     _forget_priors(spool, max(retention.done_days, retention.refused_days, retention.failed_days))
 
 
@@ -59,10 +60,19 @@ def _forget_priors(spool: Spool, days: float) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _forget_files(database: Database, study: str, job: int) -> None:
+def _forget_files(database: Database, study: str, job: int) -> list[PurePosixPath]:
+    """The files to be deleted: those entered by now, not one that arrives meanwhile."""
+    mine = instances.c.study_instance_uid == study, instances.c.job_id <= job
     with database.writing() as connection:
-        connection.execute(
-            update(instances).where(instances.c.study_instance_uid == study).values(path="")
-        )
+        paths = connection.execute(select(instances.c.path).where(*mine, instances.c.path != ""))
+        found = [PurePosixPath(path) for path in paths.scalars()]
+        connection.execute(update(instances).where(*mine).values(path=""))
         note(connection, job, "received files deleted by retention")
     log.info("received files of job %d deleted by retention", job)
+    return found
+
+
+def _jobs_of(database: Database, study: str) -> list[int]:
+    rows = select(jobs.c.id).where(jobs.c.study_instance_uid == study)
+    with database.reading() as connection:
+        return list(connection.execute(rows).scalars())

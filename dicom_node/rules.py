@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +13,9 @@ from dicom_node import yamlfile
 from dicom_node.errors import Misconfigured, NotForUs
 from dicom_node.films import Choice, choose_film
 from dicom_node.study import Study, View
+
+#: Only frontal films can be stood up (see geometry.py).
+_Frontal = Literal[View.PA, View.AP, View.FRONTAL]
 
 
 class _Section(BaseModel):
@@ -32,15 +35,15 @@ class Rule(_Section):
     """One way of reading. ``prepare``, ``questions`` and ``outputs`` name functions of the code."""
 
     name: str
-    modalities: tuple[str, ...]
-    body_parts: tuple[str, ...]
-    views: tuple[View, ...]
+    modalities: Annotated[tuple[str, ...], Field(min_length=1)]
+    body_parts: Annotated[tuple[str, ...], Field(min_length=1)]
+    views: Annotated[tuple[_Frontal, ...], Field(min_length=1)]
     unknown_view: Literal["read as frontal", "refuse"] = "refuse"
     minimum_age_years: Annotated[float, Field(ge=0)] = 18
     unknown_age: Literal["read", "refuse"] = "refuse"
     prepare: str
-    questions: tuple[str, ...]
-    outputs: tuple[str, ...]
+    questions: Annotated[tuple[str, ...], Field(min_length=1)]
+    outputs: Annotated[tuple[str, ...], Field(min_length=1)]
     priors: Priors | None = None
 
 
@@ -52,11 +55,15 @@ class RulesFile(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The names that a rule may use, as the program that reads the rules knows them."""
+    """The names that a rule may use, as the program that reads the rules knows them.
+
+    ``needs`` names for some questions another one, without which they cannot be asked.
+    """
 
     prepare: Collection[str]
     questions: Collection[str]
     outputs: Collection[str]
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,11 @@ def load(path: Path, known: Known) -> tuple[Rule, ...]:
                 if name not in valid:
                     place = document.where(("rules", index, key))
                     raise Misconfigured(f"{place}: {key}: {yamlfile.unknown(name, valid)}")
+        for question in rule.questions:
+            needed = known.needs.get(question, question)
+            if needed not in rule.questions:
+                place = document.where(("rules", index, "questions"))
+                raise Misconfigured(f"{place}: questions: `{question}` needs `{needed}` beside it")
     return rules
 
 

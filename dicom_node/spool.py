@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
-import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from pathlib import Path, PurePosixPath
 
+from dicom_node import durable
 from dicom_node.errors import BadStudy
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")  # PS3.5 9.1; leading zeros of a component are tolerated
@@ -94,24 +94,22 @@ class Spool:
         A file that is there already is never replaced.
         """
         place = folder / f"{checked_uid(sop_instance_uid)}.dcm"
-        _flush(received)
+        durable.flush(received)
         with self._filing:
             if place.exists():
                 same = filecmp.cmp(received, place, shallow=False)
                 return place, Filed.IDENTICAL if same else Filed.DIFFERENT
-            if not folder.exists():
-                folder.mkdir(exist_ok=True)
-                _flush(folder.parent)
+            durable.make_folder(folder)
             received.rename(place)
-        _flush(folder)
+        durable.flush(folder)
         return place, Filed.NEW
 
     def set_aside(self, received: Path) -> Path:
         """Put a file into quarantine; the same bytes sent again lie there once."""
         place = self.quarantine / f"{sha256(received)}.dcm"
-        _flush(received)
+        durable.flush(received)
         received.rename(place)
-        _flush(self.quarantine)
+        durable.flush(self.quarantine)
         return place
 
     def belongs(self, folder: Path, patient: str) -> bool:
@@ -119,15 +117,9 @@ class Spool:
         digest = hashlib.sha256(patient.encode()).hexdigest()
         mark = folder / "patient.sha256"
         with self._filing:
-            folder.mkdir(parents=True, exist_ok=True)
-            try:
-                with mark.open("x") as file:
-                    file.write(digest)
-                    file.flush()
-                    os.fsync(file.fileno())
-            except FileExistsError:
-                return mark.read_text() == digest
-        return True
+            return durable.write(mark, digest.encode(), replace=False) or (
+                mark.read_text() == digest
+            )
 
     def received(self) -> Iterator[Path]:
         """All files of received studies."""
@@ -138,9 +130,14 @@ class Spool:
         for path in self.incoming.iterdir():
             path.unlink(missing_ok=True)
 
-    def delete_study(self, study_instance_uid: str) -> None:
-        """Delete the received files of a study."""
-        shutil.rmtree(self.study(study_instance_uid), ignore_errors=True)
+    def delete(self, study_instance_uid: str, paths: Iterable[PurePosixPath]) -> None:
+        """Delete some files of a received study, and its folder if nothing else lies there."""
+        folder = self.study(study_instance_uid)
+        with self._filing:
+            for path in paths:
+                (self.root / path).unlink(missing_ok=True)
+            if folder.exists() and not any(folder.glob("*.dcm")):
+                shutil.rmtree(folder)
 
 
 def checked_uid(uid: str) -> str:
@@ -158,11 +155,3 @@ def sha256(path: Path) -> str:
     """The digest of a file's bytes, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

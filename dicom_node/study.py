@@ -59,7 +59,6 @@ class Instance:
     acquired: datetime | None = None
     orientation: tuple[str, str] | None = None
     presentation_intent: str = ""
-    instance_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

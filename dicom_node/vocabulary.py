@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 
@@ -58,6 +60,12 @@ class Vocabulary:
 
     findings: dict[str, FindingTerm]
     sites: dict[str, SiteTerm]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) over everything in it: phrases, thresholds, codes, colours."""
+        told = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def sites_of(self, finding: str) -> tuple[SiteTerm, ...]:
         """The sites at which a finding may be."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from dicom_node.errors import BadAnswer, Misconfigured
 from dicom_node.report import Finding, Made, Presence, Unread
@@ -22,8 +23,8 @@ from models.presence import Seen, judge
 from models.questions import QUESTIONS
 from models.questions.asked import Asked
 
-#: Questions about what is there: they need to know whether it is.
-_NEED_PRESENCE = ("location", "site", "change")
+#: Questions about what is there: each needs to know whether it is.
+NEEDS = MappingProxyType(dict.fromkeys(("location", "site", "change"), "presence"))
 #: What a description that could not be read is said to be of.
 _WHOLE = "film"
 
@@ -102,7 +103,7 @@ def read_films(
         findings=tuple(findings),
         unread=(*unread, *gap),
         free_text=free_text,
-        made=_made(engine.identity, questions, software_version),
+        made=_made(engine.identity, questions, vocabulary, software_version),
     )
 
 
@@ -184,12 +185,14 @@ def _description(outcomes: _Outcomes) -> tuple[str, tuple[Unread, ...]]:
 
 
 def _check_names(questions: Sequence[str]) -> None:
-    for name in _NEED_PRESENCE:
-        if name in questions and "presence" not in questions:
-            raise Misconfigured(f"questions: `{name}` needs `presence` in the same rule")
+    for name, needed in NEEDS.items():
+        if name in questions and needed not in questions:
+            raise Misconfigured(f"questions: `{name}` needs `{needed}` in the same rule")
 
 
-def _made(identity: Identity, questions: Sequence[str], software_version: str) -> Made:
+def _made(
+    identity: Identity, questions: Sequence[str], vocabulary: Vocabulary, software_version: str
+) -> Made:
     return Made(
         software_version=software_version,
         engine=identity.name,
@@ -197,4 +200,5 @@ def _made(identity: Identity, questions: Sequence[str], software_version: str) -
         weights=identity.weights,
         weights_digest=identity.digest,
         questions=tuple((name, QUESTIONS[name].VERSION) for name in questions),
+        vocabulary_digest=vocabulary.digest,
     )

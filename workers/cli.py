@@ -21,7 +21,7 @@ from rich.table import Table
 
 import dicom_node
 from dicom_node import logs, report
-from dicom_node.errors import Misconfigured, NodeError
+from dicom_node.errors import BadStudy, Misconfigured, NodeError
 from dicom_node.ledger import deliveries, history, jobs, quarantined
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import Job, State
@@ -179,7 +179,20 @@ def show(
         result = report.from_json(row.report)
         _print("\n" + as_text(result, configuration.vocabulary))
         path = picture or site.spool.results(job) / "picture.png"
-        _print(f"\npicture: {pictures.of_job(site, row, result, path)}")
+        try:
+            _print(f"\npicture: {pictures.of_job(site, row, result, path)}")
+        except BadStudy as gone:
+            _print(f"\nno picture: {gone}")
+
+
+@app.command()
+def retry(
+    job: Annotated[int, typer.Argument(help="The number that `dicom-node jobs` gives.")],
+    config: ConfigOption = _CONFIG,
+) -> None:
+    """Put a study that failed or was refused back on its way."""
+    state = jobs.retry(_ledger(config), job)
+    _print(f"job {job} is {state} again; `dicom-node show {job}` tells how it goes on")
 
 
 @app.command()

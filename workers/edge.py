@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 import time
+import uuid
 
 from dicom_node.errors import Misconfigured, Unreachable
 from dicom_node.ledger import arrivals, jobs
@@ -31,8 +30,8 @@ def run(site: Site, stop: threading.Event) -> None:
     Raises:
         Misconfigured: the port cannot be listened on.
     """
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    recorder = Recorder(site.database, site.spool, name, _ASSOCIATION_LEASE_SECONDS)
+    # Not host and process id: a container that is started again has the same.
+    recorder = Recorder(site.database, site.spool, uuid.uuid4().hex, _ASSOCIATION_LEASE_SECONDS)
     recorder.start()
     receiver = _receiver(site, recorder)
     node = site.settings.node
@@ -48,7 +47,7 @@ def run(site: Site, stop: threading.Event) -> None:
                 "is another dicom-node running? else change node.port"
             ) from None
         log.info("listening as %s on %s port %d", node.ae_title, node.host, node.port)
-        _sweep_until(site, stop)
+        _sweep_until(site, stop, recorder)
     finally:
         receiver.stop()
         recorder.stop()
@@ -83,10 +82,12 @@ def _receiver(site: Site, recorder: Recorder) -> Receiver:
     )
 
 
-def _sweep_until(site: Site, stop: threading.Event) -> None:
+def _sweep_until(site: Site, stop: threading.Event, recorder: Recorder) -> None:
     rung: dict[str, float] = {}
     cleaned = 0.0
     while not stop.wait(site.settings.limits.sweep_seconds):
+        if recorder.has_ended:
+            raise RuntimeError("the recorder ended; what is in the spool is entered at next start")
         try:
             _sweep(site, rung)
             if time.monotonic() - cleaned > _RETENTION_EVERY_SECONDS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import dicom_node
@@ -59,7 +59,7 @@ def read(
         unread=reading.unread,
         notes=(*plan.choice.notes, *current.notes, *(earlier.notes if earlier else ())),
         made=reading.made,
-        read_at=datetime.now(UTC),
+        read_at=datetime.now().astimezone(),
         free_text=reading.free_text,
     )
 

@@ -23,6 +23,7 @@ from workers.site import Site
 log = logging.getLogger(__name__)
 
 _SECONDS_A_DAY = 86_400
+_HELD = "held back: `release` in node.yaml is false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Left:
 
     refused: tuple[str, ...]
     waiting: tuple[str, ...]
+    held: bool = False  # all that waits, waits for the site's release
 
 
 def build(site: Site, job: Job, result: Report, current: Path) -> None:
@@ -63,7 +65,7 @@ def send(site: Site, job: Job, result: Report) -> Left:
     """Send what is not there yet, one association a destination; a destination that is away does
     not hold up the others.
     """
-    refused, waiting = [], []
+    refused, waiting, reasons = [], [], set()
     rows = deliveries.of_job(site.database, job.id)
     for destination in site.settings.destinations:
         mine = [row for row in rows if row.made.destination == destination.name]
@@ -74,12 +76,16 @@ def send(site: Site, job: Job, result: Report) -> Left:
             refused.append(told)
         elif row.state is not DeliveryState.THERE:
             waiting.append(told)
-    return Left(tuple(refused), tuple(waiting))
+            reasons.add(row.reason)
+    return Left(tuple(refused), tuple(waiting), held=reasons == {_HELD})
 
 
-def is_too_old(site: Site, job: Job) -> bool:
-    """Whether delivery has been tried for longer than the site wants."""
-    return time.time() - job.state_since > site.settings.delivery.give_up_days * _SECONDS_A_DAY
+def is_too_old(site: Site, job: Job, left: Left) -> bool:
+    """Whether delivery has been tried for longer than the site wants; what the site itself holds
+    back may wait for ever.
+    """
+    longest = site.settings.delivery.give_up_days * _SECONDS_A_DAY
+    return not left.held and time.time() - job.state_since > longest
 
 
 def _send_to(
@@ -108,7 +114,7 @@ def _permit(site: Site, result: Report, destination: DestinationSection) -> None
             f"made with {result.made.weights} weights, and {destination.name} is not a test"
         )
     if not site.settings.release:
-        raise Unreachable("held back: `release` in node.yaml is false")
+        raise Unreachable(_HELD)
 
 
 def _store(
@@ -143,9 +149,14 @@ def _verify(
     for row in deliveries.of_job(site.database, job.id):
         if row.made.destination != destination.name or row.state is not DeliveryState.SENT:
             continue
-        found = destination.verify == "none" or archive.has_instance(
-            job.study_instance_uid, row.made.series_instance_uid, row.made.sop_instance_uid
-        )
+        try:
+            found = destination.verify == "none" or archive.has_instance(
+                job.study_instance_uid, row.made.series_instance_uid, row.made.sop_instance_uid
+            )
+        except Rejected as error:  # of the query, not of the object
+            reason = f"accepted, but {error}; if it cannot be asked, set verify: none"
+            deliveries.outcome(site.database, job.id, row, DeliveryState.SENT, reason)
+            continue
         if found:
             deliveries.outcome(site.database, job.id, row, DeliveryState.THERE)
         elif row.id in before:

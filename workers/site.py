@@ -21,6 +21,7 @@ from dicom_node.vocabulary import Vocabulary
 from models.engines import ENGINES
 from models.prepare import PREPARE
 from models.questions import QUESTIONS
+from models.read import NEEDS
 
 log = logging.getLogger(__name__)
 
@@ -76,10 +77,10 @@ def configure(path: Path) -> Configuration:
     _known_name(path, "engine.name", loaded.engine.name, list(ENGINES))
     if loaded.archive is not None:
         _known_name(path, "archive.protocol", loaded.archive.protocol, list(ARCHIVES))
-    known = Known(prepare=PREPARE.keys(), questions=QUESTIONS.keys(), outputs=OUTPUTS.keys())
-    vocabulary = findings_file.vocabulary(
-        yamlfile.load(loaded.findings, findings_file.FindingsFile)
+    known = Known(
+        prepare=PREPARE.keys(), questions=QUESTIONS.keys(), outputs=OUTPUTS.keys(), needs=NEEDS
     )
+    vocabulary = findings_file.load(loaded.findings)
     return Configuration(loaded, rules.load(loaded.rules, known), vocabulary)
 
 
@@ -111,7 +112,9 @@ def celery_application(chosen: Settings) -> Celery:
 
 def longest_task_seconds(chosen: Settings) -> float:
     """What the longest task may take; leases and visibility are derived from it."""
-    return _LEASE_MARGIN * max(chosen.limits.reading_seconds, chosen.limits.prior_wait_seconds)
+    archive = chosen.archive.timeout_seconds if chosen.archive else 0
+    fetching = chosen.limits.prior_wait_seconds + 2 * archive
+    return _LEASE_MARGIN * max(chosen.limits.reading_seconds, fetching)
 
 
 def _known_name(path: Path, key: str, name: str, valid: list[str]) -> None:

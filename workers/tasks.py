@@ -14,6 +14,7 @@ from typing import Any
 from celery import Celery, signals
 
 from dicom_node import logs
+from dicom_node.errors import Misconfigured
 from dicom_node.ledger import jobs
 from dicom_node.ledger.jobs import Stage
 from models.engines import ENGINES
@@ -58,11 +59,21 @@ class Worker:
             jobs.READ: lambda site, job: way.read(site, job, self.engine),
             jobs.DELIVER: way.deliver,
         }[stage]
+        if stage is jobs.READ and not self._engine_opens():
+            return
         owner = f"{socket.gethostname()}:{os.getpid()}"
         if way.take(
             self.site, stage, work, owner=owner, lease_seconds=longest_task_seconds(chosen)
         ):
             self.site.ring(stage)
+
+    def _engine_opens(self) -> bool:
+        """Before a job is taken: weights that cannot be loaded are no study's fault."""
+        try:
+            return self.engine is not None
+        except Misconfigured as error:
+            log.error("nothing can be read: %s", error)  # noqa: TRY400 - no bug of ours
+            return False
 
 
 def open_engine(configuration: Configuration) -> Engine:

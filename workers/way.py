@@ -19,12 +19,13 @@ from dicom_node import logs, report, rules
 from dicom_node.archives import FoundSeries
 from dicom_node.errors import BadAnswer, BadStudy, Misconfigured, NotForUs, Rejected, Unreachable
 from dicom_node.headers import read_study
-from dicom_node.ledger import jobs
+from dicom_node.ledger import deliveries, jobs
 from dicom_node.ledger.jobs import Job, Stage, State
 from dicom_node.ledger.retrievals import retrieving
 from dicom_node.priors import find_prior
 from dicom_node.report import Prior, Report
 from dicom_node.rules import Plan
+from dicom_node.study import Study
 from models.engines.base import Engine
 from workers import reading, sending
 from workers.site import Site
@@ -52,9 +53,9 @@ def take(site: Site, stage: Stage, work: Work, *, owner: str, lease_seconds: flo
             work(site, job)
         except NotForUs as refusal:
             _end(site, job, State.REFUSED, str(refusal))
-        except (BadStudy, BadAnswer, Rejected, Misconfigured) as failure:
+        except (BadStudy, BadAnswer, Rejected) as failure:
             _end(site, job, State.FAILED, str(failure))
-        except Unreachable as absence:
+        except (Unreachable, Misconfigured) as absence:
             wait = retry_seconds(site, job.attempts)
             log.warning("%s; again in %.0f s", absence, wait)
             jobs.advance(site.database, job, job.state, reason=str(absence), wait=wait)
@@ -69,9 +70,11 @@ def take(site: Site, stage: Stage, work: Work, *, owner: str, lease_seconds: flo
 def fetch(site: Site, job: Job) -> None:
     """Choose the rule and the film, and look for a prior."""
     plan = plan_of(site, job)
-    before = jobs.earlier(site.database, job)
-    if before is not None and before.report is not None:
-        film = report.from_json(before.report).film
+    if jobs.is_behind(site.database, job):
+        raise Unreachable("an earlier revision of this study is still on its way")
+    before = jobs.last_read(site.database, job)
+    if before is not None:
+        film = report.from_json(before.report or "").film
         if film.sop_instance_uid == plan.choice.film.sop_instance_uid:
             raise NotForUs(f"the film chosen is the one that revision {before.revision} read")
     prior = _search(site, job, plan)
@@ -90,12 +93,17 @@ def fetch(site: Site, job: Job) -> None:
 def read(site: Site, job: Job, engine: Engine) -> None:
     """Let the model read, and publish the report unless somebody else did."""
     prior = _PRIOR.validate_json(job.prior or "")
+    path = prior_path(site, prior)
+    if prior.film is not None and path is None:
+        jobs.advance(site.database, job, State.FETCHING, reason="the prior has gone from the spool")
+        site.ring(jobs.FETCH)
+        return
     result = reading.read(
         job=str(job.id),
         revision=job.revision,
         plan=plan_of(site, job),
         prior=prior,
-        prior_path=prior_path(site, prior),
+        prior_path=path,
         vocabulary=site.configuration.vocabulary,
         engine=engine,
         progress=lambda done, total: log.debug("question %d of %d", done, total),
@@ -108,26 +116,25 @@ def read(site: Site, job: Job, engine: Engine) -> None:
 
 
 def deliver(site: Site, job: Job) -> None:
-    """Build what is not built yet, send what is not there yet."""
+    """Build the objects, once; send what is not there yet."""
     result = report.from_json(job.report or "")
-    current, _ = films(site, job, result)
-    sending.build(site, job, result, current)
+    if not deliveries.of_job(site.database, job.id):
+        current, _ = films(site, job, result)
+        sending.build(site, job, result, current)
     left = sending.send(site, job, result)
-    if left.refused:
-        _end(site, job, State.FAILED, "; ".join(left.refused))
-    elif left.waiting:
-        if sending.is_too_old(site, job):
-            days = site.settings.delivery.give_up_days
-            raise Rejected(f"given up after {days:g} days: {'; '.join(left.waiting)}")
+    if left.waiting and not sending.is_too_old(site, job, left):
         raise Unreachable("; ".join(left.waiting))
-    else:
-        _end(site, job, State.DONE, "")
+    if left.waiting:
+        days = site.settings.delivery.give_up_days
+        raise Rejected(f"given up after {days:g} days: {'; '.join(left.waiting + left.refused)}")
+    if left.refused:
+        raise Rejected("; ".join(left.refused))
+    _end(site, job, State.DONE, "")
 
 
 def plan_of(site: Site, job: Job) -> Plan:
     """The rule and the film for the files of a job."""
-    paths = [site.spool.root / path for path in jobs.paths(site.database, job)]
-    return rules.plan(read_study(paths), site.configuration.rules)
+    return rules.plan(_study(site, job), site.configuration.rules)
 
 
 def films(site: Site, job: Job, result: Report) -> tuple[Path, Path | None]:
@@ -143,11 +150,12 @@ def films(site: Site, job: Job, result: Report) -> tuple[Path, Path | None]:
 
 
 def prior_path(site: Site, prior: Prior) -> Path | None:
-    """Where the film of a prior lies; None when none was used."""
+    """Where the film of a prior lies; None when none was used, or when it has been deleted."""
     if prior.film is None:
         return None
     folder = site.spool.prior(prior.film.study_instance_uid)
-    return folder / f"{prior.film.sop_instance_uid}.dcm"
+    path = folder / f"{prior.film.sop_instance_uid}.dcm"
+    return path if path.exists() else None
 
 
 def retry_seconds(site: Site, attempts: int) -> float:
@@ -157,6 +165,13 @@ def retry_seconds(site: Site, attempts: int) -> float:
     return min(doubled, delivery.longest_retry_seconds)
 
 
+def _study(site: Site, job: Job) -> Study:
+    paths = [site.spool.root / path for path in jobs.paths(site.database, job)]
+    if not paths:
+        raise BadStudy("the received files are no longer in the spool (see retention)")
+    return read_study(paths)
+
+
 def _search(site: Site, job: Job, plan: Plan) -> Prior:
     archive, section = site.archive(), site.settings.archive
     if plan.rule.priors is None:
@@ -164,21 +179,22 @@ def _search(site: Site, job: Job, plan: Plan) -> Prior:
     if archive is None or section is None:
         return reading.without_prior("no archive is configured")
 
-    wait = site.settings.limits.prior_wait_seconds
-
-    def retrieve(series: FoundSeries) -> list[Path]:
+    def retrieve(series: FoundSeries, seconds: float) -> list[Path]:
         study = series.study_instance_uid
-        with retrieving(site.database, job.id, study, section.ae_title, wait) as message_id:
-            return archive.retrieve(series, site.spool.prior(study), message_id)
+        # What the archive still has under way when we give up must not become a study either.
+        counts_for = seconds + section.timeout_seconds
+        with retrieving(site.database, job.id, study, section.ae_title, counts_for) as message_id:
+            return archive.retrieve(
+                series, site.spool.prior(study), message_id=message_id, seconds=seconds
+            )
 
-    study = read_study([site.spool.root / path for path in jobs.paths(site.database, job)])
     found = find_prior(
-        study=study,
+        study=_study(site, job),
         film=plan.choice.film,
         rule=plan.rule.priors,
         archive=archive,
         retrieve=retrieve,
-        wait_seconds=wait,
+        wait_seconds=site.settings.limits.prior_wait_seconds,
     )
     return found.prior
 

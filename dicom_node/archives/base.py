@@ -37,17 +37,20 @@ class Archive(Protocol):
         """All studies under this patient's ID.
 
         Raises:
-            ValueError: the ID is empty or would be a wildcard (PS3.4 C.2.2.2.4): it would find
-                other patients.
+            BadStudy: the ID is empty or would be a wildcard (PS3.4 C.2.2.2.4): it would find other
+                patients.
         """
 
     def find_series(self, study_instance_uid: str) -> list[FoundSeries]:
         """All series of a study."""
 
-    def retrieve(self, series: FoundSeries, into: Path, message_id: int) -> list[Path]:
-        """Fetch the images of a series into a folder; the files of that series there.
+    def retrieve(
+        self, series: FoundSeries, into: Path, *, message_id: int, seconds: float
+    ) -> list[Path]:
+        """Fetch the images of a series into a folder, as the archive has them now.
 
-        ``message_id`` is by which the archive is told who asked (PS3.7 9.1.1.1.9).
+        ``message_id`` is by which the archive is told who asked (PS3.7 9.1.1.1.9). What does not
+        come within ``seconds`` is given up as Unreachable.
         """
 
     def has_instance(

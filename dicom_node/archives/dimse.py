@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,15 +34,14 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
     StudyRootQueryRetrieveInformationModelMove,
 )
 
+from dicom_node import durable
 from dicom_node.archives.base import FoundSeries, FoundStudy
 from dicom_node.association import association
-from dicom_node.errors import Rejected, Unreachable
+from dicom_node.errors import BadStudy, Rejected, Unreachable
 from dicom_node.headers import date_of, patient_of
 from dicom_node.peer import Peer
 from dicom_node.spool import checked_uid
 from dicom_node.study import Patient
-
-log = logging.getLogger(__name__)
 
 _PENDING = (0xFF00, 0xFF01)
 _SUCCESS = 0x0000
@@ -82,7 +82,7 @@ class DimseArchive:
     def find_studies(self, patient: Patient) -> list[FoundStudy]:
         """All studies under this patient's ID; see :class:`Archive`."""
         if not patient.id or _WILDCARDS & set(patient.id):
-            raise ValueError("a query without a plain Patient ID would find other patients")
+            raise BadStudy("a query without a plain Patient ID would find other patients")
         keys = Dataset()
         if not patient.id.isascii():
             keys.SpecificCharacterSet = "ISO_IR 192"
@@ -132,34 +132,39 @@ class DimseArchive:
         answers = self._find("IMAGE", keys)
         return any(str(one.get("SOPInstanceUID")) == sop_instance_uid for one in answers)
 
-    def retrieve(self, series: FoundSeries, into: Path, message_id: int) -> list[Path]:
+    def retrieve(
+        self, series: FoundSeries, into: Path, *, message_id: int, seconds: float
+    ) -> list[Path]:
         """Fetch the images of a series into a folder; see :class:`Archive`.
 
         By C-MOVE they come in through the node's own door, which files them into that folder.
         """
         into.mkdir(parents=True, exist_ok=True)
+        for path in _files_of(series, into):  # the archive may have corrected or rejected them
+            path.unlink()
+        deadline = time.monotonic() + seconds
         if self._moves:
-            self._move(series, message_id)
+            self._move(series, message_id, deadline)
         else:
-            self._get(series, into, message_id)
-        return [path for path in sorted(into.glob("*.dcm")) if _is_of(path, series)]
+            self._get(series, into, message_id, deadline)
+        return _files_of(series, into)
 
     def _find(self, level: str, keys: Dataset) -> list[Dataset]:
         keys.QueryRetrieveLevel = level
         model = StudyRootQueryRetrieveInformationModelFind
         with association(self._peer, [build_context(model)]) as opened:
-            return list(self._responses(opened.send_c_find(keys, model), "C-FIND"))
+            return list(self._responses(opened.send_c_find(keys, model), "C-FIND", math.inf))
 
-    def _move(self, series: FoundSeries, message_id: int) -> None:
+    def _move(self, series: FoundSeries, message_id: int, deadline: float) -> None:
         model = StudyRootQueryRetrieveInformationModelMove
         with association(self._peer, [build_context(model)]) as opened:
             answers = opened.send_c_move(
                 _series_keys(series), self._peer.calling_ae_title, model, msg_id=message_id
             )
-            for _ in self._responses(answers, "C-MOVE"):
+            for _ in self._responses(answers, "C-MOVE", deadline):
                 pass
 
-    def _get(self, series: FoundSeries, into: Path, message_id: int) -> None:
+    def _get(self, series: FoundSeries, into: Path, message_id: int, deadline: float) -> None:
         model = StudyRootQueryRetrieveInformationModelGet
         # One context for each syntax: of several in one the archive would choose the first, and
         # could then not send what it stores in another.
@@ -169,26 +174,30 @@ class DimseArchive:
 
         def store(event: Any) -> int:
             uid = checked_uid(str(event.request.AffectedSOPInstanceUID))
-            aside = into / f".{uid}.part"
-            aside.write_bytes(event.encoded_dataset())
-            aside.replace(into / f"{uid}.dcm")
+            durable.write(into / f"{uid}.dcm", event.encoded_dataset())
             return _SUCCESS
 
         with association(
             self._peer, contexts, roles=roles, handlers=[(evt.EVT_C_STORE, store)]
         ) as opened:
+            if model not in {context.abstract_syntax for context in opened.accepted_contexts}:
+                raise Rejected(
+                    f"{self._peer.name} offers no C-GET; set archive.retrieve to c-move, or let it"
+                )
             answers = opened.send_c_get(_series_keys(series), model, msg_id=message_id)
-            for _ in self._responses(answers, "C-GET"):
+            for _ in self._responses(answers, "C-GET", deadline):
                 pass
 
     def _responses(
-        self, answers: Iterator[tuple[Dataset, Dataset | None]], service: str
+        self, answers: Iterator[tuple[Dataset, Dataset | None]], service: str, deadline: float
     ) -> Iterator[Dataset]:
         """The identifiers of pending responses, until the final one says how it went."""
         for answer, identifier in answers:
             status = answer.get("Status")
             if status is None:
                 raise Unreachable(f"{self._peer.name} gave no answer to {service}")
+            if time.monotonic() > deadline:  # leaving the association aborts it
+                raise Unreachable(f"{self._peer.name} took too long for {service}")
             if status in _PENDING:
                 if identifier is not None:
                     yield identifier
@@ -227,6 +236,12 @@ def _several(value: Any) -> tuple[str, ...]:
     return tuple(str(one).upper() for one in values)
 
 
-def _is_of(path: Path, series: FoundSeries) -> bool:
-    header = dcmread(path, specific_tags=["SeriesInstanceUID"], stop_before_pixels=True)
-    return bool(header.get("SeriesInstanceUID") == series.series_instance_uid)
+def _files_of(series: FoundSeries, folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.glob("*.dcm"))
+        if dcmread(path, specific_tags=["SeriesInstanceUID"], stop_before_pixels=True).get(
+            "SeriesInstanceUID"
+        )
+        == series.series_instance_uid
+    ]

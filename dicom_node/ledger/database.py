@@ -18,8 +18,9 @@ from sqlalchemy.types import Float
 from dicom_node.errors import Misconfigured, Unreachable
 
 _BUSY_MILLISECONDS = 30_000
-#: Any constant: names the one lock under which the schema is brought up to date.
-_MIGRATION_LOCK = 4_239_411
+#: Any constant: names the lock that makes writers of PostgreSQL take turns, as SQLite's do. The
+#: ledger reads before it writes, and its writes are few and short.
+_WRITER = 4_239_411
 
 
 class now(FunctionElement[float]):  # noqa: N801 - stands where SQL functions stand
@@ -59,6 +60,8 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """A transaction that holds the right to write from its first statement."""
         with _reachable(), self._engine.execution_options(writes=True).begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
             yield connection
 
     @contextmanager
@@ -72,8 +75,6 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self.writing() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
 
-from sqlalchemy import Row, exists, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
@@ -94,14 +94,6 @@ def outcome(
                 job,
                 f"{delivery.made.output} at {delivery.made.destination} {state}{told}",
             )
-
-
-def made_here(database: Database, sop_instance_uid: str) -> bool:
-    """Whether this node made the object of this UID."""
-    with database.reading() as connection:
-        return connection.execute(
-            select(exists().where(deliveries.c.sop_instance_uid == sop_instance_uid))
-        ).scalar_one()
 
 
 def _delivery(row: Row[Any]) -> Delivery:

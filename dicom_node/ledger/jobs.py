@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select, update
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
-from dicom_node.ledger.tables import instances, jobs
+from dicom_node.ledger.tables import deliveries, instances, jobs
 
 
 class State(StrEnum):
@@ -198,20 +198,56 @@ def paths(database: Database, job: Job) -> list[str]:
                 .where(
                     instances.c.study_instance_uid == job.study_instance_uid,
                     instances.c.job_id <= job.id,
+                    instances.c.path != "",  # retention has deleted the others
                 )
                 .order_by(instances.c.path)
             ).scalars()
         )
 
 
-def earlier(database: Database, job: Job) -> Job | None:
-    """The revision before this one."""
-    rows = _jobs().where(
-        jobs.c.study_instance_uid == job.study_instance_uid, jobs.c.revision == job.revision - 1
-    )
+def last_read(database: Database, job: Job) -> Job | None:
+    """The latest earlier revision of which there is a report."""
+    rows = _earlier(job).where(jobs.c.report.is_not(None)).order_by(jobs.c.revision.desc())
     with database.reading() as connection:
         row = connection.execute(rows).first()
     return None if row is None else _job(row)
+
+
+def is_behind(database: Database, job: Job) -> bool:
+    """Whether an earlier revision may still be read: then it is not known yet what was."""
+    unread = (State.RECEIVED, State.QUEUED, State.FETCHING, State.READING)
+    with database.reading() as connection:
+        return connection.execute(_earlier(job).where(jobs.c.state.in_(unread))).first() is not None
+
+
+def retry(database: Database, job: int) -> State:
+    """Put a job that failed or was refused back on its way: to delivery if it was read.
+
+    Returns the state it is in now.
+
+    Raises:
+        Misconfigured: there is no such job, or it has not ended so.
+    """
+    with database.writing() as connection:
+        row = connection.execute(_jobs().where(jobs.c.id == job)).first()
+        if row is None:
+            raise Misconfigured(f"there is no job {job}; `dicom-node jobs` lists them")
+        if row.state not in (State.FAILED, State.REFUSED):
+            raise Misconfigured(f"job {job} is {row.state}; only failed or refused ones can be")
+        state = State.QUEUED if row.report is None else State.READ
+        _move(connection, job, state, reason="retried by hand")
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.job_id == job, deliveries.c.state == "refused")
+            .values(state="pending")
+        )
+        return state
+
+
+def _earlier(job: Job) -> Select[Any]:
+    return _jobs().where(
+        jobs.c.study_instance_uid == job.study_instance_uid, jobs.c.revision < job.revision
+    )
 
 
 def _due(stage: Stage) -> Select[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filewriter import correct_ambiguous_vr
 
+from dicom_node import durable
 from dicom_node.errors import Unreachable
 
 
@@ -35,27 +35,10 @@ def write(dataset: Dataset, path: Path) -> None:
     Raises:
         Unreachable: the disk does not take it.
     """
-    content = encode(dataset)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        _flush_folder(path.parent)
+        durable.write(path, encode(dataset))
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise Unreachable(f"a result cannot be written: {error.strerror}") from None
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _keep_undecoded(dataset: Dataset) -> None:

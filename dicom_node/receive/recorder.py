@@ -80,6 +80,7 @@ class Recorder:
         self._lease = lease_seconds
         self._facts: queue.SimpleQueue[Fact] = queue.SimpleQueue()
         self._ending = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder")
 
     def start(self) -> None:
@@ -91,11 +92,22 @@ class Recorder:
         self._ending.set()
         self._thread.join()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is entered any more: an edge that goes on would lose what it receives."""
+        return self._ended.is_set()
+
     def tell(self, fact: Fact) -> None:
         """Something happened at the door."""
         self._facts.put(fact)
 
     def _run(self) -> None:
+        try:
+            self._enter_until_told()
+        finally:
+            self._ended.set()
+
+    def _enter_until_told(self) -> None:
         renewed = time.monotonic()
         while not (self._ending.is_set() and self._facts.empty()):
             time.sleep(_BATCH_SECONDS)

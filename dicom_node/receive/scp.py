@@ -20,7 +20,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
 from dicom_node.equipment import made_by_this_project
-from dicom_node.errors import BadStudy
+from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import UNDECODABLE, is_image
 from dicom_node.receive.door import Door
 from dicom_node.receive.recorder import CONFLICT, Closed, Opened, Recorder, SetAside, Stored
@@ -152,6 +152,9 @@ class Receiver:
         except OSError as error:
             log.error("object answered A700: %s", error.strerror)  # noqa: TRY400 - no bug of ours
             return OUT_OF_RESOURCES
+        except Unreachable as error:
+            log.error("object answered A700: %s", error)  # noqa: TRY400 - no bug of ours
+            return OUT_OF_RESOURCES
 
     def _file(self, event: Any, received: Path, header: Header) -> int:
         if header.ours:
@@ -172,7 +175,9 @@ class Receiver:
         place, filed = self._spool.file(received, folder, header.sop_instance_uid)
         if filed is Filed.DIFFERENT:
             self._set_aside(received, CONFLICT)
-        elif filed is Filed.NEW:
+        elif filed is Filed.IDENTICAL:
+            log.info("an object that is here already came again; nothing is done")
+        else:
             self._recorder.tell(
                 Stored(
                     path=place,

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import chest
+from builders import chest, variant
 from peers import Orthanc, Qrscp, StoreScp, free_port, running, storescu
 from pydicom import dcmread
-from pydicom.uid import JPEG2000Lossless
+from pydicom.uid import ComputedRadiographyImageStorage, JPEG2000Lossless
+from pynetdicom import AE
 
 from dicom_node.archives import ARCHIVES, Archive, FoundSeries
 from dicom_node.errors import Rejected, Unreachable
@@ -70,7 +71,7 @@ def test_a_series_is_found_and_got(archive: Archive, tmp_path: Path) -> None:
     (study, _) = archive.find_studies(patient)
     (series,) = archive.find_series(study.study_instance_uid)
     assert series.modality == "CR"
-    (path,) = archive.retrieve(series, tmp_path / "prior", 1)
+    (path,) = archive.retrieve(series, tmp_path / "prior", message_id=1, seconds=30)
     got = dcmread(path)
     assert got.StudyInstanceUID == study.study_instance_uid
     assert path.name == f"{got.SOPInstanceUID}.dcm"
@@ -87,7 +88,7 @@ def test_c_move_goes_to_our_own_title(pacs: Peer, tmp_path: Path) -> None:
     (study, _) = archive.find_studies(patient)
     (series,) = archive.find_series(study.study_instance_uid)
     # The node's own door would file them here; a storescp of that title gets them instead.
-    assert archive.retrieve(series, tmp_path / "prior", 7) == []
+    assert archive.retrieve(series, tmp_path / "prior", message_id=7, seconds=30) == []
 
 
 def test_an_unknown_move_destination_says_what_to_do(pacs: Peer, tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_an_unknown_move_destination_says_what_to_do(pacs: Peer, tmp_path: Path)
     (study, _) = archive.find_studies(read_study([film(tmp_path)]).patient)
     (series,) = archive.find_series(study.study_instance_uid)
     with pytest.raises((Rejected, Unreachable), match="C-MOVE with 0x"):
-        archive.retrieve(series, tmp_path / "prior", 7)
+        archive.retrieve(series, tmp_path / "prior", message_id=7, seconds=30)
 
 
 def test_an_archive_that_is_away(tmp_path: Path) -> None:
@@ -115,6 +116,43 @@ def test_a_compressed_film_is_got_as_it_is_stored(tmp_path: Path) -> None:
         peer = Peer("pacs", server.aet, "127.0.0.1", server.dicom_port, "DICOMNODE", 10)
         archive = ARCHIVES["dimse"](peer, "c-get")
         (series,) = series_of(archive, path)
-        (got,) = archive.retrieve(series, tmp_path / "prior", 1)
+        (got,) = archive.retrieve(series, tmp_path / "prior", message_id=1, seconds=30)
     assert dcmread(got) == dataset
     assert dcmread(got).file_meta.TransferSyntaxUID == JPEG2000Lossless
+
+
+def test_what_takes_too_long_is_given_up(pacs: Peer, tmp_path: Path) -> None:
+    archive = ARCHIVES["dimse"](pacs, "c-get")
+    (study, _) = archive.find_studies(read_study([film(tmp_path)]).patient)
+    (series,) = archive.find_series(study.study_instance_uid)
+    with pytest.raises(Unreachable, match="took too long for C-GET"):
+        archive.retrieve(series, tmp_path / "prior", message_id=1, seconds=0)
+
+
+def test_what_the_archive_no_longer_has_is_no_prior(pacs: Peer, tmp_path: Path) -> None:
+    """It may have been rejected there, or been found to be of somebody else."""
+    archive = ARCHIVES["dimse"](pacs, "c-get")
+    (study, _) = archive.find_studies(read_study([film(tmp_path)]).patient)
+    (series,) = archive.find_series(study.study_instance_uid)
+    (path,) = archive.retrieve(series, tmp_path / "prior", message_id=1, seconds=30)
+    stale = variant(path, path.with_name("1.2.3.dcm"), SOPInstanceUID="1.2.3")
+    assert archive.retrieve(series, path.parent, message_id=1, seconds=30) == [path]
+    assert not stale.exists()
+
+
+def test_an_archive_without_c_get_is_told_apart(tmp_path: Path) -> None:
+    """It takes the storage contexts of the request, but not the service itself."""
+    ae = AE(ae_title="ARCHIVE")
+    ae.add_supported_context(ComputedRadiographyImageStorage)
+    port = free_port()
+    server = ae.start_server(("127.0.0.1", port), block=False)
+    archive = ARCHIVES["dimse"](
+        Peer("archive", "ARCHIVE", "127.0.0.1", port, "DICOMNODE", 5), "c-get"
+    )
+    try:
+        with pytest.raises(Rejected, match="offers no C-GET; set"):
+            archive.retrieve(
+                FoundSeries("1.2", "1.2.3", "CR", ""), tmp_path, message_id=1, seconds=5
+            )
+    finally:
+        server.shutdown()

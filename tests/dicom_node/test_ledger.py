@@ -208,7 +208,6 @@ def test_an_object_is_entered_once_for_each_destination(database: Database) -> N
 
     (row,) = deliveries.of_job(database, job)
     assert row.made == made
-    assert deliveries.made_here(database, "1.5")
 
 
 def test_a_url_that_is_none_is_a_mistake_of_configuration() -> None:

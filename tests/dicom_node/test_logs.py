@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
+import sys
+import threading
 import warnings
 
 import pytest
+from celery import Celery
 
 from dicom_node import logs
 from dicom_node.errors import BadStudy
@@ -18,6 +21,8 @@ SECRET = "Doe^Jane"
 def written(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr("sys.excepthook", sys.excepthook)
+    monkeypatch.setattr("threading.excepthook", threading.excepthook)
     logs.configure("DEBUG")
     logging.getLogger().setLevel(logging.DEBUG)
     return stream
@@ -79,3 +84,33 @@ def test_each_line_carries_the_job_it_is_about(written: io.StringIO) -> None:
     outside, inside = written.getvalue().splitlines()
     assert "job=- " in outside
     assert "job=17 " in inside
+
+
+def test_what_nobody_catches_is_withheld_too(written: io.StringIO) -> None:
+    """In a thread, and at the top of a program."""
+
+    def fail() -> None:
+        raise ValueError(SECRET)
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    try:
+        fail()
+    except ValueError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    assert written.getvalue().count("ValueError (text withheld)") == 2
+    assert SECRET not in written.getvalue()
+
+
+def test_what_celery_says_of_a_task_that_failed_is_withheld(written: io.StringIO) -> None:
+    app = Celery("tests", set_as_current=False)
+
+    @app.task
+    def read() -> None:
+        raise ValueError(SECRET)
+
+    read.apply()
+    logging.getLogger("celery.app.trace").error("Task read raised unexpected: %s", SECRET)
+    assert SECRET not in written.getvalue()
+    assert "celery.app.trace" in written.getvalue()

@@ -119,7 +119,9 @@ class Shelf:
         (film,) = self.studies[study_instance_uid].instances
         return [FoundSeries(study_instance_uid, film.series_instance_uid, "CR", "")]
 
-    def retrieve(self, series: FoundSeries, into: Path, message_id: int) -> list[Path]:
+    def retrieve(
+        self, series: FoundSeries, into: Path, *, message_id: int, seconds: float
+    ) -> list[Path]:
         self.fetched.append(series.study_instance_uid)
         return [one.path for one in self.studies[series.study_instance_uid].instances]
 
@@ -135,7 +137,9 @@ def find(current: Path, shelf: Shelf, wait_seconds: float = 60) -> FoundPrior:
         film=film,
         rule=RULE,
         archive=shelf,
-        retrieve=lambda series: shelf.retrieve(series, Path(), 1),
+        retrieve=lambda series, seconds: shelf.retrieve(
+            series, Path(), message_id=1, seconds=seconds
+        ),
         wait_seconds=wait_seconds,
     )
 
@@ -178,7 +182,7 @@ def test_no_query_without_a_plain_patient_id(tmp_path: Path, identifier: str) ->
         film=study.instances[0],
         rule=RULE,
         archive=ARCHIVES["dimse"](nobody, "c-get"),
-        retrieve=lambda _: [],
+        retrieve=lambda *_: [],
         wait_seconds=1,
     )
     assert found.prior.outcome is PriorOutcome.NOT_ASKED
@@ -208,3 +212,18 @@ def test_the_demonstration_prior_is_one(rg1: Path, tmp_path: Path) -> None:
     )
     assert (found.prior.outcome, found.prior.days) == (PriorOutcome.USED, PRIOR_DAYS)
     assert dcmread(tmp_path / "prior.dcm").SeriesDescription == "PRIOR MADE FOR DEMONSTRATION"
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        ({"PixelData": bytes(96 * 80 * 2)}, "blank"),
+        ({"PatientOrientation": ["P", "F"]}, "not that of a frontal film"),
+    ],
+)
+def test_a_prior_that_cannot_be_shown_does_not_stop_the_film(
+    current: Path, earlier: Callable[..., Path], elements: dict[str, Any], reason: str
+) -> None:
+    found = compare(current, earlier(**elements))
+    assert found.prior.outcome is PriorOutcome.NOT_COMPARABLE
+    assert reason in found.prior.reason

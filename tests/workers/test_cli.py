@@ -18,7 +18,19 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "site")
 
 
-COMMANDS = ("run", "edge", "worker", "sender", "read", "jobs", "show", "check", "init", "migrate")
+COMMANDS = (
+    "run",
+    "edge",
+    "worker",
+    "sender",
+    "read",
+    "jobs",
+    "show",
+    "check",
+    "retry",
+    "init",
+    "migrate",
+)
 
 
 def test_help_tells_of_every_command() -> None:
