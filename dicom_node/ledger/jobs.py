@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select, update
 
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger.database import Database, now
+from dicom_node.ledger.deliveries import DeliveryState
 from dicom_node.ledger.history import note
 from dicom_node.ledger.tables import deliveries, instances, jobs
 
@@ -238,8 +239,8 @@ def retry(database: Database, job: int) -> State:
         _move(connection, job, state, reason="retried by hand")
         connection.execute(
             update(deliveries)
-            .where(deliveries.c.job_id == job, deliveries.c.state == "refused")
-            .values(state="pending")
+            .where(deliveries.c.job_id == job, deliveries.c.state == DeliveryState.REFUSED)
+            .values(state=DeliveryState.PENDING)
         )
         return state
 
