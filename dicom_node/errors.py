@@ -3,7 +3,8 @@
 ::
 
     NodeError
-    ├── Misconfigured   nothing starts: one line with file, place and what to write instead
+    ├── Misconfigured   nothing starts: one line with file, place and what to write instead; a
+    │                   study that meets it is due again, for it is not the study's fault
     ├── NotForUs        the study ends as ``refused``, with the rule or reason
     ├── BadStudy        the study ends as ``failed``: what arrived cannot be read
     ├── BadAnswer       the study ends as ``failed``: what the model said cannot be used

@@ -30,7 +30,7 @@ def choose_film(
     *,
     modalities: Collection[str],
     body_parts: Collection[str],
-    views: Sequence[View],
+    views: Sequence[str],
     unknown_view: Literal["read as frontal", "refuse"],
 ) -> Choice:
     """The one image to read: of the view that stands first in ``views``; of several the latest,
@@ -69,7 +69,7 @@ def _unfit(
     one: Instance,
     modalities: Collection[str],
     body_parts: Collection[str],
-    views: Sequence[View],
+    views: Sequence[str],
     unknown_view: str,
 ) -> str:
     """Why an image cannot be read; empty if it can."""
@@ -84,7 +84,7 @@ def _unfit(
     return next((reason for fits, reason in checks if not fits), "")
 
 
-def _rank(one: Instance, views: Sequence[View]) -> tuple[int, datetime, int, str]:
+def _rank(one: Instance, views: Sequence[str]) -> tuple[int, datetime, int, str]:
     """Greater is better; the UID makes the order certain."""
     preferred = -views.index(one.view) if one.view in views else -len(views)
     return (

@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from kombu.transport import resolve_transport
 
 from dicom_node.errors import Misconfigured, Unreachable
 
 #: A message that no worker took for so long is worth nothing: the sweeper has rung again since.
 _EXPIRES_SECONDS = 60
 _FILES = "filesystem://"
+_EXPECTED = "expected for example redis://HOST:6379/0, or nothing"
 
 
 def application(broker_url: str, data: Path, *, longest_task_seconds: float) -> Celery:
@@ -27,8 +29,12 @@ def application(broker_url: str, data: Path, *, longest_task_seconds: float) -> 
     """
     url = broker_url or _FILES
     if not urlsplit(url).scheme:
-        raise Misconfigured("broker.url: expected for example redis://HOST:6379/0, or nothing")
+        raise Misconfigured(f"broker.url: no address; {_EXPECTED}")
     app = Celery("dicom-node", broker=url, set_as_current=False)
+    try:
+        resolve_transport(urlsplit(url).scheme)
+    except KeyError as error:
+        raise Misconfigured(f"broker.url: {error.args[0]}; {_EXPECTED}") from None
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",

@@ -215,7 +215,8 @@ def from_json(text: str) -> Report:
         report = _ADAPTER.validate_json(text)
     except ValidationError as error:
         places = sorted({".".join(map(str, problem["loc"])) for problem in error.errors()})
-        raise BadStudy(f"not a report of this program: look at {', '.join(places)}") from None
+        where = ", ".join(filter(None, places)) or "the whole text"
+        raise BadStudy(f"not a report of this program: look at {where}") from None
     if report.schema_version > SCHEMA_VERSION:
         raise BadStudy(
             f"report has schema version {report.schema_version}, this program reads up to "

@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import PurePosixPath
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, or_, select, update
 
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
@@ -45,7 +45,11 @@ def _over(database: Database, state: State, days: float) -> list[tuple[str, int]
         jobs.c.state_since < now() - days * _SECONDS_A_DAY,
         exists().where(instances.c.job_id == jobs.c.id, instances.c.path != ""),
         ~exists().where(
-            later.c.study_instance_uid == jobs.c.study_instance_uid, later.c.id > jobs.c.id
+            later.c.study_instance_uid == jobs.c.study_instance_uid,
+            or_(
+                later.c.id > jobs.c.id,
+                later.c.state.not_in([one for one in State if one.is_final]),
+            ),
         ),
     )
     with database.reading() as connection:

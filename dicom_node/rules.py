@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from dicom_node import yamlfile
 from dicom_node.errors import Misconfigured, NotForUs
 from dicom_node.films import Choice, choose_film
-from dicom_node.study import Study, View
+from dicom_node.study import Study
 
 #: Only frontal films can be stood up (see geometry.py).
-_Frontal = Literal[View.PA, View.AP, View.FRONTAL]
+_Frontal = Literal["PA", "AP", "frontal"]
 
 
 class _Section(BaseModel):

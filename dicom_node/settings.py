@@ -245,9 +245,9 @@ def load(path: Path) -> Settings:
 def _explain(error: ValidationError, document: yamlfile.Document) -> list[str]:
     lines = []
     told = yamlfile.explain(error, Settings, document)
-    for fault, line in zip(error.errors(), told, strict=True):
+    for fault, line in zip(yamlfile.faults(error), told, strict=True):
         variable = ENVIRONMENT_PREFIX + "__".join(map(str, fault["loc"])).upper()
-        from_environment = f"environment variable {variable}: {line.split(': ', 2)[2]}"
+        from_environment = f"environment variable {variable}: {line.split(': ', 2)[-1]}"
         lines.append(from_environment if variable in os.environ else line)
     return lines
 
@@ -267,7 +267,8 @@ def _refuse_unknown_variables() -> None:
 def _refuse_passwords(document: yamlfile.Document) -> None:
     """Secrets come from the environment or from files, never from ``node.yaml``."""
     for section in ("ledger", "broker"):
-        url = (document.data.get(section) or {}).get("url") or ""
+        given = document.data.get(section)
+        url = given.get("url") or "" if isinstance(given, dict) else ""
         if urlsplit(str(url)).password:
             raise Misconfigured(
                 f"{document.where((section, 'url'))}: {section}.url holds a password; set "

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from dicom_node.errors import Misconfigured
 
@@ -57,13 +58,23 @@ def read(path: Path) -> Document:
     """
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        return _document(root, path)
     except OSError as error:
         raise Misconfigured(
             f"{path}: {error.strerror}; `dicom-node init FOLDER` writes a commented configuration"
         ) from None
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        raise Misconfigured(f"{path}: not plain text in UTF-8: {error.reason}") from None
+    except RecursionError:
+        raise Misconfigured(f"{path}: not usable: an alias holds itself") from None
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise Misconfigured(f"{path}{line}: not valid YAML: {error.problem}") from None
+    except ValueError as error:
+        raise Misconfigured(f"{path}: a value cannot be read: {error}") from None
+
+
+def _document(root: yaml.Node | None, path: Path) -> Document:
     if root is None:
         return Document(path, {}, {})
     if not isinstance(root, yaml.MappingNode):
@@ -73,13 +84,29 @@ def read(path: Path) -> Document:
     return Document(path, data, lines)
 
 
+def faults(error: ValidationError) -> list[ErrorDetails]:
+    """The faults to tell: a list that is too short only for its faulty items is none."""
+    found = error.errors()
+
+    def follows(one: ErrorDetails, other: ErrorDetails) -> bool:
+        place = one["loc"]
+        return len(other["loc"]) > len(place) and other["loc"][: len(place)] == place
+
+    return [
+        one
+        for one in found
+        if one["type"] != "too_short" or not any(follows(one, other) for other in found)
+    ]
+
+
 def explain(error: ValidationError, model: type[BaseModel], document: Document) -> Iterator[str]:
     """One line for each fault: file and line, the key, what is wrong, the nearest valid key."""
-    for fault in error.errors():
+    for fault in faults(error):
         # pydantic names the branch of a union in the place; the file knows nothing of it.
         place = tuple(part for part in fault["loc"] if not str(part).startswith("function-"))
         key = ".".join(str(part) for part in place)
-        yield f"{document.where(place)}: {key}: {_fault_text(fault, place, model)}"
+        where = ": ".join(filter(None, (document.where(place), key)))
+        yield f"{where}: {_fault_text(fault, place, model)}"
 
 
 def unknown(name: str, valid: Collection[str]) -> str:
@@ -133,6 +160,8 @@ def _places(node: yaml.Node, place: Place, path: Path) -> Iterator[tuple[Place, 
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise Misconfigured(f"{path}:{key.start_mark.line + 1}: a key must be one word")
             if key.value in seen:  # YAML itself would silently keep the last one
                 line = key.start_mark.line + 1
                 raise Misconfigured(f"{path}:{line}: {key.value}: this key stands twice")

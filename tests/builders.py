@@ -29,7 +29,8 @@ def chest_picture(rows: int = ROWS, columns: int = COLUMNS, seed: int = 0) -> ND
     level = 400 + 1500 * x / columns + 900 * y / rows
     level[: rows // 8, : columns // 5] = 3800  # a marker in the top left corner
     noise = np.random.default_rng(seed).integers(0, 200, (rows, columns))
-    return (level + noise).astype(np.uint16)
+    pixels: NDArray[np.uint16] = (level + noise).astype(np.uint16)
+    return pixels
 
 
 def chest(path: Path, pixels: NDArray[np.uint16] | None = None, **elements: Any) -> Path:

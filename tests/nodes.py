@@ -98,7 +98,7 @@ class Node(Server):
 def peer(server: Any, **more: object) -> dict[str, object]:
     """A section of ``node.yaml`` for a peer of the tests."""
     where = {"ae_title": server.aet, "host": "127.0.0.1", "port": server.dicom_port}
-    return where | {"timeout_seconds": 5} | more
+    return where | {"timeout_seconds": 20} | more
 
 
 def dicom_node(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -27,6 +27,7 @@ class _Part:
     process: subprocess.Popen[bytes]
     started: float = field(default_factory=time.monotonic)
     pause: float = 1.0
+    due: float | None = None  # when it is started again, once it has ended
 
 
 def run(config: Path, stop: threading.Event) -> int:
@@ -39,11 +40,10 @@ def run(config: Path, stop: threading.Event) -> int:
         while not stop.wait(0.2):
             for part in parts:
                 status = part.process.poll()
-                if status is None:
-                    continue
                 if status == MISCONFIGURED:  # it said why; starting it again would not help
                     return status
-                _restart(part, config, status, stop)
+                if status is not None:
+                    _restart(part, config, status)
     finally:
         _end([part.process for part in parts])
     return 0
@@ -53,14 +53,16 @@ def run(config: Path, stop: threading.Event) -> int:
 MISCONFIGURED = 2
 
 
-def _restart(part: _Part, config: Path, status: int, stop: threading.Event) -> None:
-    if time.monotonic() - part.started > _STEADY_SECONDS:
-        part.pause = 1.0
-    log.error("%s ended with status %d; again in %.0f s", part.name, status, part.pause)
-    stop.wait(part.pause)
-    part.pause = min(2 * part.pause, _LONGEST_PAUSE_SECONDS)
-    if not stop.is_set():
-        part.process, part.started = _start(part.name, config), time.monotonic()
+def _restart(part: _Part, config: Path, status: int) -> None:
+    """Start a part that has ended, at once or when its pause is over; others do not wait for it."""
+    now = time.monotonic()
+    if part.due is None:
+        if now - part.started > _STEADY_SECONDS:
+            part.pause = 1.0
+        log.error("%s ended with status %d; again in %.0f s", part.name, status, part.pause)
+        part.due, part.pause = now + part.pause, min(2 * part.pause, _LONGEST_PAUSE_SECONDS)
+    if now >= part.due:
+        part.process, part.started, part.due = _start(part.name, config), now, None
 
 
 def _start(name: str, config: Path) -> subprocess.Popen[bytes]:

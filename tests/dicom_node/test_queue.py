@@ -1,0 +1,159 @@
+"""The bell: one message says which stage has work, over Redis and over files."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import pytest
+from celery import Celery
+from kombu.exceptions import ContentDisallowed
+from peers import HOST, Redis, free_port
+
+from dicom_node import queue
+from dicom_node.errors import Misconfigured, NodeError, Unreachable
+
+STAGES = ("fetch", "read", "deliver")
+
+
+@pytest.fixture(params=["files", "redis"])
+def app(request: pytest.FixtureRequest, tmp_path: Path) -> Celery:
+    """An application over each broker that a site can have."""
+    url = "" if request.param == "files" else request.getfixturevalue("redis").url
+    return queue.application(url, tmp_path / "data", longest_task_seconds=660)
+
+
+def messages(app: Celery, stage: str) -> list[Any]:
+    """What waits in the queue of a stage, taken out of it."""
+    taken: list[Any] = []
+    with (
+        app.connection_for_read() as connection,
+        connection.SimpleQueue(stage) as waiting,
+        suppress(Empty),
+    ):
+        while True:
+            taken.append(waiting.get_nowait())
+            taken[-1].ack()
+    return taken
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_ringing_puts_one_message_into_the_queue_of_that_stage(app: Celery, stage: str) -> None:
+    queue.ring(app, stage)
+
+    (message,) = messages(app, stage)
+    assert message.headers["task"] == stage
+    for other in set(STAGES) - {stage}:
+        assert messages(app, other) == []
+
+
+def test_a_message_says_which_stage_has_work_and_never_what_work(app: Celery) -> None:
+    queue.ring(app, "read")
+
+    (message,) = messages(app, "read")
+    assert message.content_type == "application/json"
+    arguments, named, _ = json.loads(message.body)
+    assert (arguments, named) == ([], {})
+    assert message.headers["argsrepr"] == "()"
+
+
+def test_a_message_that_nobody_took_for_a_minute_is_worth_nothing(app: Celery) -> None:
+    queue.ring(app, "read")
+
+    (message,) = messages(app, "read")
+    assert int(message.properties["expiration"]) == 60_000
+
+
+def test_ringing_twice_rings_twice(app: Celery) -> None:
+    queue.ring(app, "read")
+    queue.ring(app, "read")
+
+    assert len(messages(app, "read")) == 2
+
+
+def test_what_is_not_json_is_not_read(app: Celery) -> None:
+    """A pickle runs what it holds: whoever reaches the broker would own the worker."""
+    assert app.conf.accept_content == ["json"]
+    pickled = base64.b64decode("gASVBAAAAAAAAACMAGEu")
+    refused, decoded = [], []
+    with app.connection_for_write() as connection, connection.channel() as channel:
+        producer = connection.Producer(channel)
+        producer.publish(
+            pickled,
+            routing_key="read",
+            exchange="",
+            content_type="application/x-python-serialize",
+            content_encoding="binary",
+            declare=[app.amqp.queues.select_add("read")],
+        )
+        consumer = app.amqp.TaskConsumer(
+            channel,
+            on_decode_error=lambda message, error: refused.append(error),
+            callbacks=[lambda body, message: decoded.append(body)],
+        )
+        with consumer:
+            connection.drain_events(timeout=5)
+    assert [type(error) for error in refused] == [ContentDisallowed]
+    assert decoded == []
+
+
+def test_a_message_is_not_given_to_another_before_the_longest_task_is_over(tmp_path: Path) -> None:
+    for seconds in (60.0, 660.0, 86_400.0):
+        app = queue.application("redis://nowhere:6379/0", tmp_path, longest_task_seconds=seconds)
+        assert app.conf.broker_transport_options["visibility_timeout"] > seconds
+
+
+def test_a_worker_that_dies_gives_its_message_back(tmp_path: Path) -> None:
+    app = queue.application("", tmp_path, longest_task_seconds=60)
+    assert app.conf.task_acks_late
+    assert app.conf.task_reject_on_worker_lost
+    assert app.conf.worker_prefetch_multiplier == 1
+
+
+def test_redis_that_is_away_is_unreachable_within_seconds(tmp_path: Path) -> None:
+    app = queue.application(f"redis://{HOST}:{free_port()}/0", tmp_path, longest_task_seconds=60)
+    begun = time.monotonic()
+    with pytest.raises(Unreachable, match="broker does not answer"):
+        queue.ring(app, "read")
+    assert time.monotonic() - begun < 20, "the edge rings between two sweeps"
+
+
+def test_redis_that_comes_back_is_rung_again(tmp_path: Path, redis: Redis) -> None:
+    app = queue.application(redis.url, tmp_path, longest_task_seconds=60)
+    queue.ring(app, "read")
+    redis.stop()
+    with pytest.raises(Unreachable):
+        queue.ring(app, "read")
+    redis.start()  # it keeps nothing
+    queue.ring(app, "read")
+    assert len(messages(app, "read")) == 1
+
+
+def test_without_a_broker_messages_are_files_below_the_data_folder(tmp_path: Path) -> None:
+    data = tmp_path / "not" / "there" / "yet"
+    queue.ring(queue.application("", data, longest_task_seconds=60), "deliver")
+    (message,) = (data / "broker").glob("*.msg")
+    assert ".deliver." in message.name
+    assert {path.name for path in data.iterdir()} == {"broker"}
+
+
+@pytest.mark.parametrize("url", ["redis", "localhost", "http://localhost:6379", "reddis://h/0"])
+def test_a_url_that_names_no_broker_is_told_before_anything_starts(
+    tmp_path: Path, url: str
+) -> None:
+    with pytest.raises(Misconfigured, match=r"broker\.url"):
+        queue.application(url, tmp_path, longest_task_seconds=60)
+
+
+def test_a_password_in_the_url_is_in_no_message(tmp_path: Path) -> None:
+    url = f"redis://node:Geheimwort@{HOST}:{free_port()}/0"
+    app = queue.application(url, tmp_path, longest_task_seconds=60)
+    with pytest.raises(NodeError) as caught:
+        queue.ring(app, "read")
+    assert "Geheimwort" not in str(caught.value)
+    assert HOST not in str(caught.value)

@@ -1,0 +1,739 @@
+"""The way of one study, stage by stage: what becomes of it, whatever happens on the way."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nodes
+import pytest
+from builders import IDENTITY, chest, chest_picture, identities_in
+from fake_engine import FakeEngine, Known
+from peers import Orthanc, Qrscp, StoreScp, free_port
+from pydicom import dcmread
+from sqlalchemy import update
+
+from dicom_node import logs, report, spool
+from dicom_node.deliver import Verdict, send
+from dicom_node.errors import (
+    BadAnswer,
+    BadStudy,
+    Misconfigured,
+    NodeError,
+    NotForUs,
+    Rejected,
+    Unreachable,
+)
+from dicom_node.ledger import arrivals, deliveries, history, jobs, tables
+from dicom_node.ledger.arrivals import Arrival
+from dicom_node.ledger.jobs import DELIVER, FETCH, READ, Job, Stage, State
+from dicom_node.peer import Peer
+from dicom_node.report import Weights
+from models.engines.base import Answer, Identity, Request
+from workers import way
+from workers.site import Site, configure, open_site
+
+KNOWN = {
+    "pneumothorax": Known(site="right pleural space", box=(100, 80, 300, 240), score=0.93),
+    "cardiomegaly": Known(box=(450, 300, 800, 760), score=0.71),
+}
+
+
+@dataclass
+class Node:
+    """A site as its administrator writes it, and its work done here instead of by Celery."""
+
+    written: nodes.Site
+    site: Site = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.open()
+
+    def open(self, **sections: object) -> None:
+        """Read the configuration again, changed."""
+        self.written.configure(**sections)
+        self.site = open_site(configure(self.written.config))
+
+    def engine(self, weights: Weights = Weights.MODEL, **known: Known) -> FakeEngine:
+        return FakeEngine(self.site.configuration.vocabulary, KNOWN | known, weights=weights)
+
+    def receive(self, *films: Path) -> int:
+        """Put the films of one study where the edge puts them, until the study is complete."""
+        for film in films:
+            header = dcmread(film, stop_before_pixels=True)
+            study, uid = str(header.StudyInstanceUID), str(header.SOPInstanceUID)
+            place, _ = self.site.spool.file(film, self.site.spool.study(study), uid)
+            arrival = Arrival(
+                study, uid, str(header.SOPClassUID), self.site.spool.below(place),
+                spool.sha256(place), True,
+            )  # fmt: skip
+            arrivals.record(self.site.database, [arrival])
+        (job,) = arrivals.complete(self.site.database, 0, 3600)
+        return job
+
+    def take(
+        self, stage: Stage, work: way.Work, *, owner: str = "test", lease_seconds: float = 60
+    ) -> bool:
+        return way.take(self.site, stage, work, owner=owner, lease_seconds=lease_seconds)
+
+    def fetch(self) -> bool:
+        return self.take(FETCH, way.fetch)
+
+    def read(self, engine: FakeEngine | None = None, **how: Any) -> bool:
+        answering = engine or self.engine()
+        return self.take(READ, lambda site, job: way.read(site, job, answering), **how)
+
+    def deliver(self) -> bool:
+        return self.take(DELIVER, way.deliver)
+
+    def job(self, number: int) -> Job:
+        return jobs.get(self.site.database, number)
+
+    def told(self, number: int) -> list[str]:
+        return [event.what for event in history.history(self.site.database, number)]
+
+    def make_due(self, number: int, **columns: object) -> None:
+        """Let the time pass that a job waits, or that its lease lasts."""
+        with self.site.database.writing() as connection:
+            connection.execute(
+                update(tables.jobs)
+                .where(tables.jobs.c.id == number)
+                .values({"due_at": 0.0} | columns)
+            )
+
+    def rung(self, stage: Stage) -> int:
+        """How many messages wait for workers of this stage."""
+        return len(list((self.written.data / "broker").glob(f"*.{stage.name}.msg")))
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(nodes.Site(tmp_path / "site"))
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A film of a patient whose identity can be recognised wherever it must not be."""
+    return chest(tmp_path / "film.dcm", None, **IDENTITY)
+
+
+def in_stage(node: Node, film: Path, stage: Stage) -> int:
+    """A job that waits for a worker of this stage."""
+    job = node.receive(film)
+    if stage in (READ, DELIVER):
+        assert node.fetch()
+    if stage is DELIVER:
+        assert node.read()
+    return job
+
+
+def destination(server: StoreScp | Qrscp, **more: object) -> dict[str, object]:
+    return nodes.peer(server, **({"name": "pacs", "test": True, "verify": "none"} | more))
+
+
+def nowhere(**more: object) -> dict[str, object]:
+    """A destination or archive at which nobody answers."""
+    where = {"ae_title": "GONE", "host": "127.0.0.1", "port": free_port(), "timeout_seconds": 5}
+    return where | more
+
+
+def raising(error: BaseException) -> way.Work:
+    def work(site: Site, job: Job) -> None:
+        raise error
+
+    return work
+
+
+# The whole way
+
+
+def test_a_study_goes_its_way_and_each_stage_rings_for_the_next(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    with StoreScp(tmp_path / "pacs") as pacs:
+        node.open(destinations=[destination(pacs)])
+        job = node.receive(film)
+        states = [node.job(job).state]
+        for work, next_stage in ((node.fetch, READ), (node.read, DELIVER), (node.deliver, None)):
+            assert work()
+            states.append(node.job(job).state)
+            if next_stage is not None:
+                assert node.rung(next_stage) == 1
+        received = {dcmread(path).Modality for path in pacs.files()}
+    assert states == [State.QUEUED, State.READING, State.READ, State.DONE]
+    assert received == {"SR", "SEG"}
+    assert [what.split(":")[0] for what in node.told(job)] == [
+        "first image received",
+        "complete with 1 image(s)",
+        "reading",
+        "read",
+        "sr at pacs sent",
+        "seg at pacs sent",
+        "sr at pacs there",
+        "seg at pacs there",
+        "done",
+    ]
+    result = report.from_json(node.job(job).report or "")
+    assert {one.name for one in result.present} == set(KNOWN)
+    assert (result.job, result.revision) == (str(job), 1)
+
+
+@pytest.mark.parametrize("stage", jobs.STAGES, ids=lambda stage: stage.name)
+def test_where_nothing_is_due_nothing_is_done(node: Node, film: Path, stage: Stage) -> None:
+    assert not node.take(stage, raising(AssertionError("there is no work")))
+    in_stage(node, film, READ if stage is FETCH else FETCH)
+    assert not node.take(stage, raising(AssertionError("the work is of another stage")))
+
+
+# What errors lead to
+
+
+@pytest.mark.parametrize("stage", jobs.STAGES, ids=lambda stage: stage.name)
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (NotForUs("no rule reads it"), State.REFUSED),
+        (BadStudy("it cannot be read"), State.FAILED),
+        (BadAnswer("it cannot be used"), State.FAILED),
+        (Rejected("the peer says no"), State.FAILED),
+    ],
+    ids=lambda one: type(one).__name__ if isinstance(one, Exception) else str(one),
+)
+def test_the_type_of_an_error_decides_what_becomes_of_a_study(
+    node: Node, film: Path, stage: Stage, error: Exception, state: State
+) -> None:
+    job = in_stage(node, film, stage)
+
+    assert node.take(stage, raising(error))
+
+    ended = node.job(job)
+    assert (ended.state, ended.reason, ended.leased) == (state, str(error), False)
+    assert node.told(job)[-1] == f"{state}: {error}"
+    for any_stage in jobs.STAGES:
+        assert not node.take(any_stage, raising(AssertionError("it has ended")))
+
+
+@pytest.mark.parametrize("stage", jobs.STAGES, ids=lambda stage: stage.name)
+@pytest.mark.parametrize("kind", [Unreachable, Misconfigured])
+def test_what_can_be_mended_from_outside_is_tried_again_later_and_later(
+    node: Node, film: Path, stage: Stage, kind: type[NodeError]
+) -> None:
+    """A peer comes back, an administrator corrects a file: no study is lost by either."""
+    node.open(delivery={"first_retry_seconds": 100, "longest_retry_seconds": 500})
+    job = in_stage(node, film, stage)
+    for attempt, seconds in enumerate((100, 200, 400, 500, 500), start=1):
+        assert node.take(stage, raising(kind(f"away {attempt}")))
+        waiting = node.job(job)
+        assert (waiting.state, waiting.attempts) == (stage.working, attempt)
+        assert (waiting.reason, waiting.leased) == (f"away {attempt}", False)
+        assert waiting.due_at - time.time() == pytest.approx(seconds, abs=20)
+        assert not node.take(stage, raising(AssertionError("it is not due yet")))
+        node.make_due(job)
+    assert node.take(stage, raising(NotForUs("at last")))
+    assert node.job(job).state is State.REFUSED
+
+
+@pytest.mark.parametrize("stage", jobs.STAGES, ids=lambda stage: stage.name)
+def test_a_bug_ends_the_study_and_is_raised_without_its_text_in_the_ledger(
+    node: Node, film: Path, stage: Stage
+) -> None:
+    """The text of an error that nobody foresaw may hold anything, a patient's name too."""
+    job = in_stage(node, film, stage)
+    with pytest.raises(ZeroDivisionError):
+        node.take(stage, raising(ZeroDivisionError(f"of {IDENTITY['PatientName']}")))
+
+    ended = node.job(job)
+    assert ended.state is State.FAILED
+    assert ended.reason == "error in this program: ZeroDivisionError"
+    assert identities_in("\n".join(node.told(job))) == []
+
+
+def test_a_worker_that_is_told_to_end_leaves_its_job_to_another(node: Node, film: Path) -> None:
+    job = in_stage(node, film, READ)
+    with pytest.raises(SystemExit):
+        node.take(READ, raising(SystemExit(1)))
+
+    assert (node.job(job).state, node.job(job).leased) == (State.READING, True)
+    assert not node.read()
+    node.make_due(job, lease_until=1.0)
+    assert node.read()
+    assert node.job(job).state is State.READ
+
+
+# The errors that there really are
+
+
+@pytest.mark.parametrize(
+    ("elements", "told"),
+    [
+        ({"BodyPartExamined": "HAND"}, "Body Part Examined is HAND"),
+        ({"Modality": "CT"}, "Modality is CT"),
+        ({"PatientOrientation": ["A", "F"], "ViewPosition": None}, "view is lateral"),
+        ({"PatientBirthDate": "20100101"}, "younger than 18 years"),
+        ({"PatientBirthDate": None}, "age of the patient is not known"),
+    ],
+)
+def test_a_study_that_no_rule_reads_is_refused_with_the_rule_and_the_reason(
+    node: Node, film: Path, elements: dict[str, Any], told: str
+) -> None:
+    job = node.receive(chest(film, **elements))
+    assert node.fetch()
+    assert node.job(job).state is State.REFUSED
+    assert node.job(job).reason.startswith("adult chest radiograph: ")
+    assert told in node.job(job).reason
+    assert node.rung(READ) == 0
+
+
+def test_a_study_of_two_patients_fails(node: Node, film: Path) -> None:
+    header = dcmread(film)
+    other = chest(
+        film.parent / "other.dcm", StudyInstanceUID=header.StudyInstanceUID, PatientID="SOMEBODY"
+    )
+    job = node.receive(film, other)
+    assert node.fetch()
+    assert node.job(job).state is State.FAILED
+    assert "2 Patient IDs" in node.job(job).reason
+    assert identities_in(node.job(job).reason) == []
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"PixelData": b"\0" * 100},
+        {"PatientOrientation": ["A", "F"]},
+        {"PhotometricInterpretation": "PALETTE COLOR"},
+    ],
+    ids=["cut off", "stored from the side", "in colours"],
+)
+def test_a_film_that_cannot_be_looked_at_fails_before_anything_is_asked(
+    node: Node, film: Path, elements: dict[str, Any]
+) -> None:
+    job = node.receive(chest(film, **elements))
+    assert node.fetch()
+    engine = node.engine()
+    assert node.read(engine)
+    assert node.job(job).state is State.FAILED
+    assert node.job(job).reason
+    assert not node.job(job).reason.startswith("error in this program")
+    assert engine.asked == []
+
+
+def test_a_file_that_is_gone_fails(node: Node, film: Path) -> None:
+    study = str(dcmread(film).StudyInstanceUID)
+    job = in_stage(node, film, READ)
+    shutil.rmtree(node.site.spool.study(study))
+    assert node.read()
+    assert node.job(job).state is State.FAILED
+    assert "gone" in node.job(job).reason
+
+
+def test_a_film_that_retention_deleted_before_delivery_fails(node: Node, film: Path) -> None:
+    study = str(dcmread(film).StudyInstanceUID)
+    job = in_stage(node, film, DELIVER)
+    shutil.rmtree(node.site.spool.study(study))
+    assert node.deliver()
+    assert node.job(job).state is State.FAILED
+    assert "no longer in the spool" in node.job(job).reason
+
+
+def test_a_rule_that_was_renamed_meanwhile_is_told_and_waits_for_its_name(
+    node: Node, film: Path
+) -> None:
+    job = in_stage(node, film, DELIVER)
+    path = node.written.folder / "rules.yaml"
+    before = path.read_text("utf-8")
+    path.write_text(before.replace("adult chest radio", "adult thorax radio"), encoding="utf-8")
+    node.open(destinations=[nowhere(name="pacs", test=True)])
+    assert node.deliver()
+    assert node.job(job).state is State.DELIVERING
+    assert "did you mean `adult thorax radiograph`?" in node.job(job).reason
+
+    path.write_text(before, encoding="utf-8")
+    node.open()
+    node.make_due(job)
+    assert node.deliver()
+    assert "pacs does not answer" in node.job(job).reason
+    assert len(deliveries_of(node, job)) == 2
+
+
+def test_a_broker_that_is_away_does_not_stop_a_study(node: Node, film: Path) -> None:
+    """The sweeper rings again; the ledger says what is due."""
+    node.open(broker={"url": f"redis://127.0.0.1:{free_port()}/0"})
+    job = node.receive(film)
+    assert node.fetch()
+    assert node.job(job).state is State.READING
+    assert jobs.waiting(node.site.database) == {"read": 1}
+
+
+# The prior
+
+
+@pytest.mark.parametrize(
+    ("archive", "outcome", "reason"),
+    [
+        (None, "not asked for", "no archive is configured"),
+        (nowhere(), "not retrieved in time", "archive does not answer at its host and port"),
+    ],
+)
+def test_without_an_archive_that_answers_the_film_is_read_alone_and_it_says_so(
+    node: Node, film: Path, archive: object, outcome: str, reason: str
+) -> None:
+    node.open(archive=archive)
+    job = in_stage(node, film, DELIVER)
+    result = report.from_json(node.job(job).report or "")
+    assert (result.prior.outcome, result.prior.reason) == (outcome, reason)
+    assert f"reading: prior {outcome}" in node.told(job)
+
+
+def test_a_prior_in_the_archive_is_fetched_and_compared_with(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    earlier = chest(
+        tmp_path / "earlier.dcm", chest_picture(seed=4), **IDENTITY, StudyDate="20190601",
+        SeriesDate="20190601", AcquisitionDate="20190601",
+    )  # fmt: skip
+    with Qrscp(tmp_path / "archive") as archive:
+        peer = Peer("archive", archive.aet, "127.0.0.1", archive.dicom_port, "TEST")
+        assert [one.verdict for one in send([earlier], peer)] == [Verdict.ACCEPTED]
+        node.open(archive=nodes.peer(archive, protocol="dimse", retrieve="c-get"))
+        job = node.receive(film)
+        assert node.fetch()
+    assert node.read(node.engine(cardiomegaly=Known(before=True, change="Worsened")))
+    result = report.from_json(node.job(job).report or "")
+    assert result.prior.outcome == "used", result.prior
+    assert result.prior.days == 215
+    changes = {one.name: one.change for one in result.present}
+    assert changes == {"cardiomegaly": "worsened", "pneumothorax": "new"}
+
+
+def test_a_revision_that_adds_nothing_to_read_is_refused(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    header = dcmread(film)
+    lateral = chest(
+        tmp_path / "lateral.dcm", None, **IDENTITY, StudyInstanceUID=header.StudyInstanceUID,
+        ViewPosition="LL", PatientOrientation=["A", "F"],
+    )  # fmt: skip
+    first = in_stage(node, film, DELIVER)
+    second = node.receive(lateral)
+    assert node.fetch()
+    assert node.job(second).revision == 2
+    assert node.job(second).state is State.REFUSED
+    assert node.job(second).reason == "the film chosen is the one that revision 1 read"
+    assert node.job(first).state is State.READ
+
+
+def test_a_revision_with_a_later_film_is_read(node: Node, film: Path, tmp_path: Path) -> None:
+    header = dcmread(film)
+    repeat = chest(
+        tmp_path / "repeat.dcm", chest_picture(seed=9), **IDENTITY, AcquisitionTime="103000",
+        StudyInstanceUID=header.StudyInstanceUID,
+    )  # fmt: skip
+    uid = str(dcmread(repeat).SOPInstanceUID)
+    in_stage(node, film, DELIVER)
+    second = node.receive(repeat)
+    assert node.fetch()
+    assert node.read()
+    result = report.from_json(node.job(second).report or "")
+    assert (result.revision, result.film.sop_instance_uid) == (2, uid)
+    assert [one.sop_instance_uid for one in result.left_out] == [str(header.SOPInstanceUID)]
+
+
+# Workers that die, and workers that are late
+
+DIES = """
+import os, signal, sys
+from dicom_node.ledger import jobs
+from workers import way
+from workers.site import configure, open_site
+site = open_site(configure(__import__("pathlib").Path(sys.argv[1])))
+kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+way.take(site, jobs.READ, kill, owner=f"pid {os.getpid()}", lease_seconds=float(sys.argv[2]))
+"""
+
+
+def die_while_reading(node: Node, lease_seconds: float = 0.01) -> None:
+    """A process takes the job, and is killed in the middle of its work."""
+    done = subprocess.run(
+        [sys.executable, "-c", DIES, str(node.written.config), str(lease_seconds)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -9, done.stderr
+
+
+def test_a_job_whose_worker_was_killed_is_taken_again(node: Node, film: Path) -> None:
+    job = in_stage(node, film, READ)
+    die_while_reading(node, lease_seconds=60)
+    assert node.job(job).leased
+    assert not node.read(), "its lease has not run out"
+
+    node.make_due(job, lease_until=1.0)
+
+    assert node.read()
+    assert node.job(job).state is State.READ
+
+
+def test_a_job_that_kills_every_worker_ends_as_failed(node: Node, film: Path) -> None:
+    node.open(limits={"attempts": 2})
+    job = in_stage(node, film, READ)
+    for _ in range(2):
+        die_while_reading(node)
+        assert node.job(job).state is State.READING
+
+    assert not node.read()
+
+    assert node.job(job).state is State.FAILED
+    assert node.job(job).reason == "stopped after 2 attempts to read that did not end"
+
+
+@dataclass
+class Slow:
+    """An engine during whose answer something else happens, once."""
+
+    engine: FakeEngine
+    meanwhile: Callable[[], object] | None
+
+    @property
+    def identity(self) -> Identity:
+        return self.engine.identity
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return self.engine.answer(requests)
+
+
+def test_a_reader_that_comes_too_late_discards_its_reading(node: Node, film: Path) -> None:
+    """Its lease ran out while it read, and another one read and published."""
+    job = in_stage(node, film, READ)
+    other = node.engine(fracture=Known(site="left ribs", score=0.88))
+
+    def another_worker_reads() -> None:
+        node.make_due(job, lease_until=1.0)
+        assert node.read(other, owner="other")
+
+    slow = Slow(node.engine(), another_worker_reads)
+    assert node.take(READ, lambda site, one: way.read(site, one, slow), owner="slow")
+
+    published = report.from_json(node.job(job).report or "")
+    assert {one.name for one in published.present} == {*KNOWN, "fracture"}
+    assert [what.split(":")[0] for what in node.told(job)].count("read") == 1
+    assert node.rung(DELIVER) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [NotForUs("late"), BadStudy("late"), Unreachable("late"), KeyError("late")],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_a_worker_that_comes_too_late_does_not_end_what_another_one_does(
+    node: Node, film: Path, error: Exception
+) -> None:
+    """Whatever it ends with: the job is no longer its own."""
+    job = in_stage(node, film, READ)
+
+    def late(site: Site, mine: Job) -> None:
+        node.make_due(job, lease_until=1.0)
+        other = jobs.lease(site.database, READ, owner="other", seconds=60, attempts=3)
+        assert other is not None
+        raise error
+
+    with pytest.raises(KeyError) if isinstance(error, KeyError) else nullcontext():
+        assert node.take(READ, late, owner="slow")
+
+    after = node.job(job)
+    assert (after.state, after.leased, after.lease_owner) == (State.READING, True, "other")
+    assert not any("late" in what for what in node.told(job))
+
+
+# Delivery
+
+
+def deliveries_of(node: Node, job: int) -> dict[tuple[str, str], tuple[str, str]]:
+    return {
+        (one.made.destination, one.made.output): (str(one.state), one.reason)
+        for one in deliveries.of_job(node.site.database, job)
+    }
+
+
+def test_what_is_not_a_test_is_held_back_without_release_and_goes_with_it(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    with StoreScp(tmp_path / "pacs") as pacs:
+        node.open(destinations=[destination(pacs, test=False)])
+        job = in_stage(node, film, DELIVER)
+        calls = pacs.said.count("Association Received")
+        assert node.deliver()
+        assert node.job(job).state is State.DELIVERING
+        assert "held back: `release` in node.yaml is false" in node.job(job).reason
+        assert pacs.files() == []
+        assert pacs.said.count("Association Received") == calls > 0, "nobody even called"
+
+        node.make_due(job)
+        node.open(release=True)
+        assert node.deliver()
+        assert node.job(job).state is State.DONE
+        assert len(pacs.files()) == 2
+
+
+@pytest.mark.parametrize("weights", [Weights.RANDOM, Weights.DEMONSTRATION])
+@pytest.mark.parametrize("release", [True, False])
+def test_nothing_but_a_model_s_result_ever_goes_to_what_is_not_a_test(
+    node: Node, film: Path, tmp_path: Path, weights: Weights, *, release: bool
+) -> None:
+    with StoreScp(tmp_path / "real") as real, StoreScp(tmp_path / "test") as test:
+        node.open(
+            release=release,
+            destinations=[
+                destination(real, name="real", test=False),
+                destination(test, name="test", test=True),
+            ],
+        )
+        job = in_stage(node, film, READ)
+        assert node.read(node.engine(weights))
+        assert node.deliver()
+        ended = node.job(job)
+        assert ended.state is State.FAILED
+        assert f"made with {weights} weights, and real is not a test" in ended.reason
+        node.make_due(job)
+        assert not node.deliver()
+        assert real.files() == []
+        assert len(test.files()) == 2
+    states = deliveries_of(node, job)
+    assert {states["real", output][0] for output in ("sr", "seg")} == {"refused"}
+    assert {states["test", output][0] for output in ("sr", "seg")} == {"there"}
+
+
+def test_a_destination_that_is_away_holds_up_no_other_and_gets_its_objects_once(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    near, far = StoreScp(tmp_path / "near"), StoreScp(tmp_path / "far")
+    node.open(destinations=[destination(far, name="far"), destination(near, name="near")])
+    with near:
+        job = in_stage(node, film, DELIVER)
+        assert node.deliver()
+        assert node.job(job).state is State.DELIVERING
+        assert "far does not answer" in node.job(job).reason
+        assert len(near.files()) == 2
+        made = node.job(job).report
+        with far:
+            node.make_due(job)
+            assert node.deliver()
+            assert len(far.files()) == 2
+        stored = near.log.read_text(errors="replace").lower().count("received store request")
+    assert stored == 2, "what is there is not sent again"
+    assert node.job(job).state is State.DONE
+    assert node.job(job).report == made
+
+
+def test_what_is_accepted_but_not_found_is_not_done(node: Node, film: Path, tmp_path: Path) -> None:
+    """``storescp`` takes everything and answers no query."""
+    with StoreScp(tmp_path / "pacs") as pacs:
+        node.open(destinations=[destination(pacs, verify="query")])
+        job = in_stage(node, film, DELIVER)
+        assert node.deliver()
+        assert len(pacs.files()) == 2
+    assert node.job(job).state is not State.DONE
+
+
+def test_what_is_accepted_and_found_is_done(node: Node, film: Path, tmp_path: Path) -> None:
+    with Qrscp(tmp_path / "pacs") as pacs:
+        node.open(destinations=[destination(pacs, verify="query")])
+        job = in_stage(node, film, DELIVER)
+        assert node.deliver()
+    assert node.job(job).state is State.DONE
+    assert {state for state, _ in deliveries_of(node, job).values()} == {"there"}
+
+
+def test_a_peer_that_refuses_for_good_ends_the_delivery(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    with Orthanc(tmp_path / "pacs", settings={"DicomCheckCalledAet": True}) as pacs:
+        wrong = nodes.peer(pacs, name="pacs", test=True) | {"ae_title": "ANOTHER"}
+        node.open(destinations=[wrong])
+        job = in_stage(node, film, DELIVER)
+        assert node.deliver()
+        assert pacs.sop_instance_uids() == set()
+    assert node.job(job).state is State.FAILED
+    assert "is its AE title really 'ANOTHER'?" in node.job(job).reason
+
+
+def test_a_refusal_at_one_destination_takes_nothing_from_another_that_is_away(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    """Only when nothing waits any more does the study end as failed."""
+    away = StoreScp(tmp_path / "away")
+    refusing = nowhere(name="real", test=False)
+    node.open(release=True, destinations=[refusing, destination(away, name="away")])
+    job = in_stage(node, film, READ)
+    assert node.read(node.engine(Weights.RANDOM))
+    assert node.deliver()
+    assert node.job(job).state is State.DELIVERING
+    with away:
+        node.make_due(job)
+        assert node.deliver()
+        assert len(away.files()) == 2
+    assert node.job(job).state is State.FAILED
+    assert "real is not a test" in node.job(job).reason
+
+
+def test_delivery_is_given_up_after_the_days_that_the_site_wants(node: Node, film: Path) -> None:
+    node.open(
+        destinations=[nowhere(name="pacs", test=True)],
+        delivery={"give_up_days": 2, "first_retry_seconds": 1},
+    )
+    job = in_stage(node, film, DELIVER)
+    assert node.deliver()
+    assert node.job(job).state is State.DELIVERING
+    node.make_due(job, state_since=time.time() - 1.9 * 86_400)
+    assert node.deliver()
+    assert node.job(job).state is State.DELIVERING
+    node.make_due(job, state_since=time.time() - 2.1 * 86_400)
+    assert node.deliver()
+    assert node.job(job).state is State.FAILED
+    assert node.job(job).reason.startswith("given up after 2 days: ")
+
+
+def test_what_the_site_holds_back_itself_is_never_given_up(node: Node, film: Path) -> None:
+    node.open(destinations=[nowhere(name="pacs", test=False)], delivery={"give_up_days": 2})
+    job = in_stage(node, film, DELIVER)
+    assert node.deliver()
+    node.make_due(job, state_since=time.time() - 100 * 86_400)
+    assert node.deliver()
+    assert node.job(job).state is State.DELIVERING
+    assert "held back" in node.job(job).reason
+
+
+def test_without_a_destination_a_study_is_done_once_it_is_read(node: Node, film: Path) -> None:
+    job = in_stage(node, film, DELIVER)
+    assert node.deliver()
+    assert node.job(job).state is State.DONE
+    assert deliveries_of(node, job) == {}
+
+
+def test_no_identity_is_in_ledger_names_or_questions(
+    node: Node, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("DEBUG")
+    with StoreScp(tmp_path / "pacs") as pacs:
+        node.open(destinations=[destination(pacs)])
+        engine = node.engine()
+        job = in_stage(node, film, READ)
+        assert node.read(engine)
+        assert node.deliver()
+        delivered = [dcmread(path) for path in pacs.files()]
+    assert {str(one.PatientID) for one in delivered} == {IDENTITY["PatientID"]}  # it goes there
+    names = "\n".join(str(path.relative_to(tmp_path)) for path in node.written.data.rglob("*"))
+    written = "\n".join(node.told(job)) + (node.job(job).report or "")
+    assert identities_in(names + written) == []
+    assert identities_in(capfd.readouterr().err) == []
+    assert engine.asked
