@@ -49,6 +49,12 @@ def association(
         raise _failure(peer, opened)
     try:
         yield opened
+    except RuntimeError as error:
+        if opened.is_established:
+            opened.abort()
+            raise
+        # As pynetdicom answers a request on an association that the peer has ended meanwhile.
+        raise Unreachable(f"{peer.name} ended the association") from error
     except BaseException:
         if opened.is_established:
             opened.abort()

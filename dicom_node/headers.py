@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.misc import is_dicom
 from pydicom.uid import UID
 
 from dicom_node.errors import BadStudy, Unreachable
+from dicom_node.identity import conflict
 from dicom_node.study import Instance, Patient, Study, View
 
 #: What pydicom raises on bytes that are not what they claim to be.
 UNDECODABLE = (
     InvalidDicomError,
+    BytesLengthException,
+    struct.error,
+    zlib.error,
     EOFError,
     ValueError,
     TypeError,
@@ -160,9 +166,12 @@ def _header(path: Path) -> Dataset:
 def _study(uid: str, group: list[tuple[Path, Dataset]]) -> Study:
     if not uid:
         raise BadStudy(f"{group[0][0].name}: StudyInstanceUID is missing")
-    patients = {_text(header, "PatientID") for _, header in group}
-    if len(patients) > 1:
-        raise BadStudy(f"one study holds images of {len(patients)} Patient IDs")
+    patients = [patient_of(header) for _, header in group]
+    for patient in patients[1:]:
+        if differs := conflict(patients[0], patient):
+            raise BadStudy(f"one study holds objects of two patients: {differs} differs")
+    if len({bool(patient.id) for patient in patients}) > 1:
+        raise BadStudy("one study holds objects with and without Patient ID")
     instances = tuple(
         _instance(path, header) for path, header in group if is_image(_text(header, "SOPClassUID"))
     )
@@ -170,7 +179,7 @@ def _study(uid: str, group: list[tuple[Path, Dataset]]) -> Study:
     taken = next((one.acquired.date() for one in instances if one.acquired), None)
     return Study(
         study_instance_uid=uid,
-        patient=patient_of(first),
+        patient=patients[0],
         instances=instances,
         date=date_of(first, "StudyDate"),
         age_years=_age(first, taken),

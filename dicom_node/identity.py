@@ -24,19 +24,24 @@ def same_patient(current: Patient, earlier: Patient) -> Verdict:
     """
     if not current.id or current.id != earlier.id:
         return Verdict(False, "Patient ID differs or is missing")
-    pairs = {
-        "Issuer of Patient ID": (current.issuer, earlier.issuer),
-        "Patient's Name": (_name(current.name), _name(earlier.name)),
-        "Patient's Birth Date": (current.birth_date, earlier.birth_date),
-        "Patient's Sex": (_sex(current.sex), _sex(earlier.sex)),
-    }
-    for what, (one, other) in pairs.items():
-        if one and other and one != other:
-            return Verdict(False, f"{what} differs")
-    confirmed = [all(pairs[what]) for what in ("Patient's Name", "Patient's Birth Date")]
+    if differs := conflict(current, earlier):
+        return Verdict(False, f"{differs} differs")
+    confirmed = (current.name and earlier.name, current.birth_date and earlier.birth_date)
     if not any(confirmed):
         return Verdict(False, "neither name nor birth date confirms the Patient ID")
     return Verdict(True)
+
+
+def conflict(one: Patient, other: Patient) -> str:
+    """The first attribute that both state differently; empty if there is none."""
+    pairs = {
+        "Patient ID": (one.id, other.id),
+        "Issuer of Patient ID": (one.issuer, other.issuer),
+        "Patient's Name": (_name(one.name), _name(other.name)),
+        "Patient's Birth Date": (one.birth_date, other.birth_date),
+        "Patient's Sex": (_sex(one.sex), _sex(other.sex)),
+    }
+    return next((what for what, (a, b) in pairs.items() if a and b and a != b), "")
 
 
 def _name(name: str) -> tuple[str, ...]:

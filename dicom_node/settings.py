@@ -7,10 +7,11 @@ Read once at the top of a program and passed down. An environment variable is na
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -18,6 +19,7 @@ from pydantic_settings import (
     NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from dicom_node import yamlfile
@@ -39,7 +41,15 @@ def _ae_title(value: str) -> str:
     return value.strip()
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value.strip()))
+    except ValueError:
+        raise ValueError("expected an address, 10.1.2.3, or a network, 10.1.0.0/16") from None
+
+
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
+Network = Annotated[str, AfterValidator(_network)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Days = Annotated[float, Field(gt=0)]
@@ -62,7 +72,7 @@ class ReceiveSection(_Section):
     """Who may send, and how much at once."""
 
     calling_ae_titles: tuple[AeTitle, ...] = ()
-    addresses: tuple[str, ...] = ()
+    addresses: tuple[Network, ...] = ()
     maximum_associations: Annotated[int, Field(ge=1)] = 50
     maximum_pdu_bytes: Annotated[int, Field(ge=4096)] = 262144
     idle_seconds: Seconds = 60
@@ -228,6 +238,12 @@ def load(path: Path) -> Settings:
     _refuse_unknown_variables()
     try:
         settings = Settings(**document.data)
+    except SettingsError as error:  # its text ends with the name of the section
+        section = str(error).split('"')[1].upper()
+        raise Misconfigured(
+            f"environment variable {ENVIRONMENT_PREFIX}{section}: not JSON; set single keys "
+            f"instead, for example {ENVIRONMENT_PREFIX}{section}__KEY"
+        ) from None
     except ValidationError as error:
         raise Misconfigured("\n".join(_explain(error, document))) from None
     folder = path.resolve().parent
@@ -269,9 +285,18 @@ def _refuse_passwords(document: yamlfile.Document) -> None:
     for section in ("ledger", "broker"):
         given = document.data.get(section)
         url = given.get("url") or "" if isinstance(given, dict) else ""
-        if urlsplit(str(url)).password:
+        if _holds_password(str(url)):
             raise Misconfigured(
                 f"{document.where((section, 'url'))}: {section}.url holds a password; set "
                 f"{ENVIRONMENT_PREFIX}{section.upper()}__URL or /run/secrets/"
                 f"{ENVIRONMENT_PREFIX.lower()}{section}__url instead"
             )
+
+
+def _holds_password(url: str) -> bool:
+    """Before the host (``//user:secret@``) or as a parameter."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # what is between the brackets of a host or password is no address
+        return "@" in url
+    return bool(parts.password) or "password" in parse_qs(parts.query)

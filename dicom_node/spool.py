@@ -2,7 +2,7 @@
 
 ::
 
-    DATA/incoming/                temporary files of objects that are still being received
+    DATA/incoming/EDGE/           temporary files of objects that are still being received
     DATA/studies/STUDY_UID/       received objects, one file each, named by SOP Instance UID
     DATA/priors/STUDY_UID/        earlier studies that this node asked for
     DATA/results/JOB/DESTINATION/ objects that were made
@@ -18,6 +18,7 @@ import hashlib
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from pathlib import Path, PurePosixPath
@@ -27,6 +28,7 @@ from dicom_node.errors import BadStudy
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")  # PS3.5 9.1; leading zeros of a component are tolerated
 _LONGEST_UID = 64
+_SECONDS_A_DAY = 86_400
 
 
 class Filed(Enum):
@@ -49,7 +51,9 @@ class Spool:
 
     @property
     def incoming(self) -> Path:
-        """Where objects lie while they are received; on the same disk as where they end."""
+        """Where objects lie while they are received, a folder for each edge; on the same disk as
+        where they end.
+        """
         return self.root / "incoming"
 
     @property
@@ -125,10 +129,16 @@ class Spool:
         """All files of received studies."""
         return self.studies.glob("*/*.dcm")
 
-    def clear_incoming(self) -> None:
-        """Delete what an edge that died had not answered for."""
-        for path in self.incoming.iterdir():
-            path.unlink(missing_ok=True)
+    def clear_incoming(self, mine: Path, place: str) -> None:
+        """Delete what dead edges had not answered for: those that listened at ``place``, where
+        this one (``mine``) listens now, and those that have not received for a day.
+        """
+        oldest = time.time() - _SECONDS_A_DAY
+        for folder in self.incoming.iterdir():
+            if folder == mine:
+                continue
+            if folder.name.startswith(place) or folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def delete(self, study_instance_uid: str, paths: Iterable[PurePosixPath]) -> None:
         """Delete some files of a received study, and its folder if nothing else lies there."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 import uuid
+from pathlib import Path
 
 from dicom_node.errors import Misconfigured, Unreachable
 from dicom_node.ledger import arrivals, jobs
@@ -33,12 +35,11 @@ def run(site: Site, stop: threading.Event) -> None:
     # Not host and process id: a container that is started again has the same.
     recorder = Recorder(site.database, site.spool, uuid.uuid4().hex, _ASSOCIATION_LEASE_SECONDS)
     recorder.start()
-    receiver = _receiver(site, recorder)
     node = site.settings.node
+    place = f"{socket.gethostname()}-{node.port}."
+    incoming = site.spool.incoming / f"{place}{uuid.uuid4().hex}"
+    receiver = _receiver(site, recorder, incoming)
     try:
-        site.spool.clear_incoming()
-        if found := scan(site.spool, arrivals.recorded_paths(site.database), recorder):
-            log.warning("%d file(s) in the spool were not in the ledger; entered now", found)
         try:
             receiver.start(node.host, node.port)
         except OSError as error:
@@ -46,6 +47,9 @@ def run(site: Site, stop: threading.Event) -> None:
                 f"cannot listen on {node.host} port {node.port}: {error.strerror}; "
                 "is another dicom-node running? else change node.port"
             ) from None
+        site.spool.clear_incoming(incoming, place)
+        if found := scan(site.spool, arrivals.recorded_paths(site.database), recorder):
+            log.warning("%d file(s) in the spool were not in the ledger; entered now", found)
         log.info("listening as %s on %s port %d", node.ae_title, node.host, node.port)
         _sweep_until(site, stop, recorder)
     finally:
@@ -53,7 +57,7 @@ def run(site: Site, stop: threading.Event) -> None:
         recorder.stop()
 
 
-def _receiver(site: Site, recorder: Recorder) -> Receiver:
+def _receiver(site: Site, recorder: Recorder, incoming: Path) -> Receiver:
     receive, archive = site.settings.receive, site.settings.archive
 
     def asked_for(study_instance_uid: str, origin: Origin) -> bool:
@@ -77,6 +81,7 @@ def _receiver(site: Site, recorder: Recorder) -> Receiver:
         spool=site.spool,
         recorder=recorder,
         asked_for=asked_for,
+        incoming=incoming,
         maximum_pdu_bytes=receive.maximum_pdu_bytes,
         idle_seconds=receive.idle_seconds,
     )

@@ -112,8 +112,9 @@ def celery_application(chosen: Settings) -> Celery:
 
 def longest_task_seconds(chosen: Settings) -> float:
     """What the longest task may take; leases and visibility are derived from it."""
+    # Beside the time for priors a query may take its time once for each study that is looked at.
     archive = chosen.archive.timeout_seconds if chosen.archive else 0
-    fetching = chosen.limits.prior_wait_seconds + 2 * archive
+    fetching = chosen.limits.prior_wait_seconds + 5 * archive
     return _LEASE_MARGIN * max(chosen.limits.reading_seconds, fetching)
 
 

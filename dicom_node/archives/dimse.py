@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,8 +151,9 @@ class DimseArchive:
     def _find(self, level: str, keys: Dataset) -> list[Dataset]:
         keys.QueryRetrieveLevel = level
         model = StudyRootQueryRetrieveInformationModelFind
+        deadline = time.monotonic() + self._peer.timeout_seconds
         with association(self._peer, [build_context(model)]) as opened:
-            return list(self._responses(opened.send_c_find(keys, model), "C-FIND", math.inf))
+            return list(self._responses(opened.send_c_find(keys, model), "C-FIND", deadline))
 
     def _move(self, series: FoundSeries, message_id: int, deadline: float) -> None:
         model = StudyRootQueryRetrieveInformationModelMove

@@ -17,10 +17,10 @@ from pydicom import dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag
 
 from dicom_node.errors import BadStudy
+from dicom_node.headers import UNDECODABLE
 from dicom_node.report import Film, Report
 
 #: Of the modules Patient, Clinical Trial Subject, General Study and SOP Common (PS3.3 C.7.1.1,
@@ -81,7 +81,7 @@ def read(path: Path, film: Film) -> Dataset:
     """
     try:
         header = dcmread(path, stop_before_pixels=True)
-    except (OSError, InvalidDicomError):
+    except (OSError, *UNDECODABLE):
         raise BadStudy("the file of a film cannot be read") from None
     stated = (
         header.get("StudyInstanceUID"),
@@ -123,7 +123,10 @@ def copy_element(source: Dataset, target: Dataset, keyword: str, goal: str = "")
     tag = _tag(keyword)
     if tag not in source:
         return
-    element = _undecoded(source, tag)
+    try:
+        element = _undecoded(source, tag)
+    except UNDECODABLE as error:
+        raise BadStudy(f"{keyword} of the film cannot be copied ({type(error).__name__})") from None
     form = _FORMS.get(keyword)
     if form is not None and not form.fullmatch(_text(element.value)):
         return

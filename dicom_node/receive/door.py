@@ -62,6 +62,8 @@ class Door:
             return f"{calling!r} is on another machine; add it to receive.calling_ae_titles"
         if self.calling_ae_titles and calling not in self.calling_ae_titles:
             return f"{calling!r} is not in receive.calling_ae_titles"
-        if self.addresses and address not in self.addresses:
+        caller = ipaddress.ip_address(address)
+        networks = map(ipaddress.ip_network, self.addresses)
+        if self.addresses and not any(caller in network for network in networks):
             return f"{calling!r} calls from an address that is not in receive.addresses"
         return ""

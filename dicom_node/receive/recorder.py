@@ -157,7 +157,9 @@ class Recorder:
             arrivals.quarantined(self._database, self._spool.below(place), CONFLICT)
             return None
         if known is not None and known.deleted:
-            stored.path.unlink()  # it was read long ago, and retention has deleted it since
+            # Its study ended long ago, and retention has deleted it since.
+            log.info("an object came again whose study has ended; see dicom-node jobs")
+            stored.path.unlink()
             return None
         return Arrival(
             study_instance_uid=stored.study_instance_uid,

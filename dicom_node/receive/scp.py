@@ -70,16 +70,20 @@ class Receiver:
         spool: Spool,
         recorder: Recorder,
         asked_for: Callable[[str, Origin], bool],
+        incoming: Path,
         maximum_pdu_bytes: int,
         idle_seconds: float,
     ) -> None:
-        """``asked_for``: whether this node itself has asked for a study, so that its objects are
-        priors and not something to read.
+        """Begin with :meth:`start`.
+
+        ``incoming`` is this edge's own folder for what is being received. ``asked_for``: whether
+        this node itself has asked for a study, so that its objects are priors and not to be read.
         """
         self._door = door
         self._spool = spool
         self._recorder = recorder
         self._asked_for = asked_for
+        self._incoming = incoming
         self._associations: dict[Any, str] = {}
         self._server: Any = None
         self._ae = _application_entity(door, maximum_pdu_bytes, idle_seconds)
@@ -92,7 +96,8 @@ class Receiver:
         """
         # pynetdicom names its temporary files by tempfile: on the spool's disk, so that renaming
         # moves no bytes.
-        tempfile.tempdir = str(self._spool.incoming)
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        tempfile.tempdir = str(self._incoming)
         _config.STORE_RECV_CHUNKED_DATASET = True
         _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage class and transfer syntax
         self._server = self._ae.start_server(
@@ -110,6 +115,8 @@ class Receiver:
     def stop(self) -> None:
         """End all associations and stop listening."""
         self._ae.shutdown()
+        _config.STORE_RECV_CHUNKED_DATASET = False
+        tempfile.tempdir = None
 
     def _requested(self, event: Any) -> None:
         association = event.assoc

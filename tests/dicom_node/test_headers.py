@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from builders import chest, variant
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 
 from dicom_node.errors import BadStudy
@@ -64,6 +66,9 @@ def test_view(tmp_path: Path, elements: dict[str, Any], view: View) -> None:
     ("elements", "years"),
     [
         ({}, 70.0),
+        ({"PatientBirthDate": "20020102"}, 18.0),
+        ({"PatientBirthDate": "20020103"}, 17.997),
+        ({"PatientBirthDate": "20000229"}, 19.84),
         ({"PatientBirthDate": "", "PatientAge": "045Y"}, 45.0),
         ({"PatientBirthDate": "", "PatientAge": "006M"}, 0.5),
         ({"PatientBirthDate": "20210101", "PatientAge": None}, None),  # born after the film
@@ -99,9 +104,45 @@ def test_studies_are_kept_apart(tmp_path: Path) -> None:
 def test_one_study_of_two_patients_is_refused(tmp_path: Path) -> None:
     first = chest(tmp_path / "a.dcm")
     other = variant(first, tmp_path / "b.dcm", PatientID="OTHER", SOPInstanceUID=generate_uid())
-    with pytest.raises(BadStudy, match="2 Patient IDs") as refusal:
+    with pytest.raises(BadStudy, match="of two patients: Patient ID differs") as refusal:
         read_study([first, other])
     assert "OTHER" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("elements", "what"),
+    [
+        ({"PatientName": "Somebody^Else"}, "Patient's Name"),
+        ({"PatientBirthDate": "19700101"}, "Patient's Birth Date"),
+        ({"PatientID": None}, "with and without Patient ID"),
+    ],
+)
+def test_one_study_of_two_persons_under_one_id_is_refused(
+    tmp_path: Path, elements: dict[str, Any], what: str
+) -> None:
+    """Else the prior of the one could be taken for the film of the other."""
+    first = chest(tmp_path / "a.dcm")
+    other = variant(first, tmp_path / "0.dcm", SOPInstanceUID=generate_uid(), **elements)
+    with pytest.raises(BadStudy, match=what):
+        read_study([other, first])
+
+
+def test_an_element_of_a_senseless_vr_is_a_bad_study(tmp_path: Path) -> None:
+    """Pydicom quotes its value in the exception."""
+    film = dcmread(chest(tmp_path / "film.dcm"))
+    film.add(RawDataElement(Tag("PatientName"), "UL", 7, b"Doe^Jan", 0, False, True))
+    film.save_as(tmp_path / "film.dcm", enforce_file_format=True)
+    with pytest.raises(BadStudy, match="not readable as DICOM") as refusal:
+        read_study([tmp_path / "film.dcm"])
+    assert "Doe" not in str(refusal.value)
+    assert refusal.value.__cause__ is None
+
+
+def test_the_chest_may_be_stated_as_anatomic_region(tmp_path: Path) -> None:
+    film = chest(
+        tmp_path / "dx.dcm", BodyPartExamined=None, AnatomicRegionSequence=code("51185008")
+    )
+    assert one(film).body_part == "CHEST"
 
 
 def test_a_broken_file_is_named(tmp_path: Path, rg1: Path) -> None:

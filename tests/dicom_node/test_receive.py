@@ -62,6 +62,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Node]]:
             spool=spool,
             recorder=recorder,
             asked_for=asked_for,
+            incoming=spool.incoming / "tests",
             maximum_pdu_bytes=65536,
             idle_seconds=10,
         )
@@ -236,8 +237,8 @@ def test_who_is_not_let_in_is_told_why(
 
 
 def test_who_is_known_is_let_in(start: Callable[..., Node]) -> None:
-    node = start(replace(DOOR, calling_ae_titles=("TESTS",), addresses=("127.0.0.1",)))
-    echo(peer(node))
+    known = replace(DOOR, calling_ae_titles=("TESTS",), addresses=("10.0.0.0/8", "127.0.0.0/24"))
+    echo(peer(start(known)))
 
 
 @pytest.mark.parametrize(

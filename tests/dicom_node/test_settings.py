@@ -100,3 +100,44 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
 
     assert loaded.node.data == tmp_path / "here"
     assert loaded.ledger_url == f"sqlite:///{tmp_path}/here/ledger.sqlite3"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DICOM_NODE_RECEIVE__CALLING_AE_TITLES", "PACS1"),
+        ("DICOM_NODE_BROKER", "redis://x"),
+        ("DICOM_NODE_DESTINATIONS", "[{"),
+    ],
+)
+def test_a_variable_that_is_not_json_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(Misconfigured, match=f"environment variable {name.split('__')[0]}"):
+        settings.load(SHIPPED)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ledger:\n  url: postgresql://host/node?password=hunter2\n",
+        "broker:\n  url: redis://:hunt[er2@redis:6379/0\n",
+    ],
+)
+def test_a_password_is_found_wherever_it_stands(tmp_path: Path, text: str) -> None:
+    told = fault(tmp_path, text)
+
+    assert "holds a password" in told
+    assert "hunt" not in told
+
+
+def test_a_section_that_is_no_section_is_one_line(tmp_path: Path) -> None:
+    assert fault(tmp_path, "broker: redis://x\n").startswith("/node.yaml:1: broker: ")
+
+
+def test_addresses_are_addresses_or_networks(tmp_path: Path) -> None:
+    told = fault(tmp_path, "receive:\n  addresses: [10.0.0.0/8, nonsense]\n")
+
+    assert told.startswith("/node.yaml:2: receive.addresses.1: expected an address")
