@@ -299,7 +299,7 @@ def test_a_study_of_two_patients_fails(node: Node, film: Path) -> None:
     job = node.receive(film, other)
     assert node.fetch()
     assert node.job(job).state is State.FAILED
-    assert "2 Patient IDs" in node.job(job).reason
+    assert "of two patients: Patient ID differs" in node.job(job).reason
     assert identities_in(node.job(job).reason) == []
 
 
