@@ -82,11 +82,6 @@ class Withholding(logging.Formatter):
         return "\n".join(_chain(ei[1])) if ei[1] else ""
 
 
-def safe_text(error: BaseException) -> str:
-    """What may be written of an exception: all of ours, of others only the type."""
-    return str(error) if isinstance(error, NodeError) else type(error).__name__
-
-
 def _uncaught(what: Any) -> None:
     logging.getLogger(__name__).critical("not caught", exc_info=what)
 

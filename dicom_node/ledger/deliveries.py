@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from dicom_node.ledger.database import Database, now
+from dicom_node.ledger.database import Database
 from dicom_node.ledger.history import note
 from dicom_node.ledger.tables import deliveries
 
@@ -65,7 +65,6 @@ def enter(database: Database, job: int, made: Sequence[Made]) -> None:
                         series_instance_uid=one.series_instance_uid,
                         path=str(one.path),
                         state=DeliveryState.PENDING,
-                        due_at=now(),
                     )
                 )
 

@@ -130,30 +130,17 @@ def advance(
     Returns False, and changes nothing, when somebody else has the job by now.
     """
     with database.writing() as connection:
-        return advance_within(connection, job, state, reason=reason, wait=wait, **columns)
-
-
-def advance_within(
-    connection: Connection,
-    job: Job,
-    state: State,
-    *,
-    reason: str = "",
-    wait: float = 0.0,
-    **columns: Any,
-) -> bool:
-    """:func:`advance` inside a transaction that changes other rows too."""
-    mine = connection.execute(
-        select(jobs.c.id).where(
-            jobs.c.id == job.id,
-            jobs.c.lease_owner == job.lease_owner,
-            jobs.c.attempts == job.attempts,
-            jobs.c.state == job.state,
-        )
-    ).first()
-    if mine is None:
-        return False
-    _move(connection, job.id, state, reason=reason, wait=wait, **columns)
+        mine = connection.execute(
+            select(jobs.c.id).where(
+                jobs.c.id == job.id,
+                jobs.c.lease_owner == job.lease_owner,
+                jobs.c.attempts == job.attempts,
+                jobs.c.state == job.state,
+            )
+        ).first()
+        if mine is None:
+            return False
+        _move(connection, job.id, state, reason=reason, wait=wait, **columns)
     return True
 
 

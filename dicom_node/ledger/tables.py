@@ -103,7 +103,6 @@ deliveries = Table(
     Column("series_instance_uid", UID, nullable=False),
     Column("path", Text, nullable=False),  # below the spool
     Column("state", String(16), nullable=False),
-    Column("due_at", Float, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("reason", Text, nullable=False, default=""),
     UniqueConstraint("job_id", "destination", "output"),
