@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dicom_node.picture import draw
-
 from dicom_node.headers import read_study
 from dicom_node.ledger.jobs import Job
+from dicom_node.picture import draw
 from dicom_node.pixels import read_frame
 from dicom_node.report import Report
 from dicom_node.vocabulary import Vocabulary
