@@ -43,6 +43,7 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 _CONFIG = Path("config/node.yaml")
+_MINUTE = "%Y-%m-%d %H:%M"  # in a table that is to fit into a terminal
 
 
 def _print_version(asked: bool) -> None:
@@ -129,13 +130,17 @@ def list_jobs(
         rows = [_job_row(job) for job in found]
         _print(json.dumps({"jobs": rows, "quarantine": [asdict(one) for one in aside]}, indent=2))
         return
-    table = Table("job", "received", "state", "since", "study", "reason", box=None)
+    table = Table("job", box=None)
+    for name in ("received", "state", "since"):
+        table.add_column(name, no_wrap=True)
+    for name in ("study", "reason"):
+        table.add_column(name, overflow="fold")
     for job in found:
         table.add_row(
             str(job.id),
-            _clock(job.received_at),
+            _clock(job.received_at, _MINUTE),
             f"{job.state}{' *' if job.leased else ''}",
-            _clock(job.state_since),
+            _clock(job.state_since, _MINUTE),
             f"{job.study_instance_uid}{f' r{job.revision}' if job.revision > 1 else ''}",
             escape(job.reason),
         )
@@ -280,8 +285,8 @@ def _print(text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _clock(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def _clock(seconds: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime(form)
 
 
 def _job_row(job: Job) -> dict[str, Any]:
