@@ -55,7 +55,7 @@ def title(name: str) -> str:
 
 def score(value: Score) -> str:
     """``87.3 %`` and what kind of number it is."""
-    kind = "probability" if value.calibrated else "score, not calibrated"
+    kind = "probability" if value.calibrated else "score of presence, not calibrated"
     return f"{percent(value)} % ({kind})"
 
 
@@ -139,7 +139,7 @@ def limits(report: Report) -> list[str]:
     if report.film.orientation is None:
         lines.append("The film does not state Patient Orientation: taken as standing as stored.")
     if any(f.score is not None and not f.score.calibrated for f in report.findings):
-        lines.append("Scores rank how sure the model was; they are not probabilities.")
+        lines.append("Scores rank how sure the model was of presence; they are not probabilities.")
     if any(finding.box is not None for finding in report.findings):
         lines.append("Boxes are coarse; they are not outlines and nothing may be measured in them.")
     asked = ", ".join(finding.name for finding in report.findings)

@@ -38,8 +38,23 @@ def everything(configuration: Configuration) -> Iterator[Result]:
         sections.insert(0, ("archive", settings.archive))
     for name, section in sections:
         peer = settings.peer(name, section)
-        yield _try(f"C-ECHO to {name} ({peer.ae_title})", partial(_echo, peer))
+        what = f"C-ECHO to {name} ({peer.ae_title} at {peer.host} port {peer.port})"
+        yield _try(what, partial(_echo, peer))
     yield _try("weights", partial(_weights, configuration))
+    yield from _releases(configuration)
+
+
+def _releases(configuration: Configuration) -> Iterator[Result]:
+    """Destinations to which nothing will go as things are."""
+    settings = configuration.settings
+    for destination in settings.destinations:
+        if destination.test:
+            continue
+        told = f"destination {destination.name} is not marked `test`"
+        if settings.engine.name == "demonstration":
+            yield Result(f"{told}: nothing that the demonstration makes goes there", failed=True)
+        elif not settings.release:
+            yield Result(f"{told}: results wait until `release` is true", failed=True)
 
 
 def need_torch() -> None:

@@ -144,7 +144,9 @@ def list_jobs(
             f"{job.study_instance_uid}{f' r{job.revision}' if job.revision > 1 else ''}",
             escape(job.reason),
         )
-    console.print(table if found else "no studies yet")
+    # What is not a terminal is searched and copied from: nothing is folded there.
+    wide = console if console.is_terminal else Console(width=240)
+    wide.print(table if found else "no studies yet")
     if any(job.leased for job in found):
         console.print("* being worked on now")
     for one in aside:

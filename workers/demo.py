@@ -97,6 +97,7 @@ def _tell(site: Site, job: Job, stage: Stage, out: Path, console: Console) -> in
         what = "result" if mine else "earlier study, made from the current film"
         line = f"{study.date}  {series.modality:<3}  {series.series_instance_uid}  {what}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print("The current film itself was sent to the node alone, so it is not listed here.")
     there = {row.made.output for row in rows if _in_pacs(row, job, stage.pacs)}
     local.write(result, site.configuration, *way.films(site, job, result), out)
     (out / "report.txt").write_text(text, encoding="utf-8")

@@ -92,11 +92,16 @@ def open_site(configuration: Configuration) -> Site:
         Unreachable: the ledger does not answer.
     """
     chosen = configuration.settings
-    chosen.node.data.mkdir(parents=True, exist_ok=True)
+    try:
+        spool = Spool(chosen.node.data)
+    except OSError as error:
+        raise Misconfigured(
+            f"node.data: {chosen.node.data} cannot be made or written: {error.strerror}"
+        ) from None
     return Site(
         configuration=configuration,
         database=Database(chosen.ledger_url),
-        spool=Spool(chosen.node.data),
+        spool=spool,
         celery=celery_application(chosen),
     )
 

@@ -10,6 +10,7 @@ An error's type decides what becomes of the study; see ``dicom_node.errors``.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from dicom_node.ledger import deliveries, jobs
 from dicom_node.ledger.jobs import Job, Stage, State
 from dicom_node.ledger.retrievals import retrieving
 from dicom_node.priors import find_prior
-from dicom_node.report import Prior, Report
+from dicom_node.report import Prior, PriorOutcome, Report
 from dicom_node.rules import Plan
 from dicom_node.study import Study
 from models.engines.base import Engine
@@ -78,6 +79,12 @@ def fetch(site: Site, job: Job) -> None:
         if film.sop_instance_uid == plan.choice.film.sop_instance_uid:
             raise NotForUs(f"the film chosen is the one that revision {before.revision} read")
     prior = _search(site, job, plan)
+    waited = time.time() - job.state_since
+    if (
+        prior.outcome is PriorOutcome.NOT_IN_TIME
+        and waited < site.settings.limits.prior_wait_seconds
+    ):
+        raise Unreachable(f"prior: {prior.reason}")
     log.info("rule %r, prior: %s", plan.rule.name, prior.outcome)
     jobs.advance(
         site.database,

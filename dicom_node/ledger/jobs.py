@@ -221,7 +221,9 @@ def retry(database: Database, job: int) -> State:
         if row is None:
             raise Misconfigured(f"there is no job {job}; `dicom-node jobs` lists them")
         if row.state not in (State.FAILED, State.REFUSED):
-            raise Misconfigured(f"job {job} is {row.state}; only failed or refused ones can be")
+            raise Misconfigured(
+                f"job {job} is {row.state}: only failed or refused jobs are retried"
+            )
         state = State.QUEUED if row.report is None else State.READ
         _move(connection, job, state, reason="retried by hand")
         connection.execute(

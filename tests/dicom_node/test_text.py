@@ -38,15 +38,15 @@ def test_every_finding_is_told_with_all_that_is_known(
     lines = [line.strip() for line in as_text(report, vocabulary).splitlines()]
     for line in (
         "Consolidation: present, right lower lung zone, new since the prior, "
-        "87.3 % (score, not calibrated), box around the finding",
+        "87.3 % (score of presence, not calibrated), box around the finding",
         "Pleural effusion: present, left pleural space, worsened since the prior, "
-        "64.2 % (score, not calibrated), box around its anatomical site",
+        "64.2 % (score of presence, not calibrated), box around its anatomical site",
         "Pulmonary edema: present, both lungs, stable since the prior, 71.1 % (probability), "
         "box around the finding",
         "Cardiomegaly: present, cardiac silhouette, improved since the prior, "
-        "55.5 % (score, not calibrated)",
-        "Pneumothorax: absent, resolved since the prior, 2.1 % (score, not calibrated)",
-        "Fracture: absent, 3.4 % (score, not calibrated)",
+        "55.5 % (score of presence, not calibrated)",
+        "Pneumothorax: absent, resolved since the prior, 2.1 % (score of presence, not calibrated)",
+        "Fracture: absent, 3.4 % (score of presence, not calibrated)",
         "Cardiomegaly: location not read (the answer does not parse)",
         "Compared with a film of 183 days earlier: PA, 2019-07-03 10:15.",
         f"device {device_uid(MADE)}",
@@ -105,7 +105,7 @@ def test_limits_say_what_was_assumed_and_left_out(rg1: Path, vocabulary: Vocabul
 
 
 def test_a_score_is_called_a_probability_only_when_calibrated() -> None:
-    assert wording.score(Score(0.5)) == "50.0 % (score, not calibrated)"
+    assert wording.score(Score(0.5)) == "50.0 % (score of presence, not calibrated)"
     assert wording.score(Score(0.5, calibrated=True)) == "50.0 % (probability)"
 
 

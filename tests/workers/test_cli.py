@@ -103,9 +103,11 @@ def test_check_says_what_is_wrong(site: Site, tmp_path: Path) -> None:
     assert fine.returncode == 0, fine.stdout
     assert "random weights" in fine.stdout
     assert wrong.returncode == 1
-    assert "FAILED  C-ECHO to gone (GONE)" in wrong.stdout
-    assert wrong.stdout.count("FAILED") == 1
-    assert [one["what"].split(":")[0] for one in told if one["failed"]] == ["C-ECHO to gone (GONE)"]
+    assert "FAILED  C-ECHO to gone (GONE at 127.0.0.1 port" in wrong.stdout
+    assert wrong.stdout.count("FAILED") == 2
+    (failed,) = [one["what"] for one in told if one["failed"] and "C-ECHO" in one["what"]]
+    assert failed.startswith("C-ECHO to gone (GONE at")
+    assert "destination gone is not marked `test`" in wrong.stdout
 
 
 def test_check_names_missing_weights_and_their_licence(site: Site, tmp_path: Path) -> None:
@@ -188,3 +190,12 @@ def test_show_of_a_job_that_is_not_there(site: Site) -> None:
     done = site.command("show", 7)
     assert done.returncode != 0
     assert "no job 7" in done.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_is_one_line(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    site.configure(node={"data": str(tmp_path / "file" / "data")})
+    done = site.command("jobs")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert f"node.data: {tmp_path}/file/data cannot be made" in done.stderr

@@ -385,11 +385,20 @@ def test_a_broker_that_is_away_does_not_stop_a_study(node: Node, film: Path) -> 
 def test_without_an_archive_that_answers_the_film_is_read_alone_and_it_says_so(
     node: Node, film: Path, archive: object, outcome: str, reason: str
 ) -> None:
-    node.open(archive=archive)
+    node.open(archive=archive, limits={"prior_wait_seconds": 0.01})
     job = in_stage(node, film, DELIVER)
     result = report.from_json(node.job(job).report or "")
     assert (result.prior.outcome, result.prior.reason) == (outcome, reason)
     assert f"reading: prior {outcome}" in node.told(job)
+
+
+def test_an_archive_that_is_away_is_waited_for(node: Node, film: Path) -> None:
+    """As long as limits.prior_wait_seconds says, without holding a worker."""
+    node.open(archive=nowhere())
+    job = node.receive(film)
+    assert node.fetch()
+    assert node.job(job).state is State.FETCHING
+    assert node.job(job).reason == "prior: archive does not answer at its host and port"
 
 
 def test_a_prior_in_the_archive_is_fetched_and_compared_with(
