@@ -74,7 +74,10 @@ class ReceiveSection(_Section):
     calling_ae_titles: tuple[AeTitle, ...] = ()
     addresses: tuple[Network, ...] = ()
     maximum_associations: Annotated[int, Field(ge=1)] = 50
+    maximum_associations_per_sender: Annotated[int, Field(ge=1)] = 25
     maximum_pdu_bytes: Annotated[int, Field(ge=4096)] = 262144
+    association_seconds: Seconds = 30
+    message_seconds: Seconds = 60
     idle_seconds: Seconds = 60
     disk_reserve_megabytes: Annotated[int, Field(ge=0)] = 1024
 
@@ -84,6 +87,10 @@ class CompletionSection(_Section):
 
     quiet_seconds: Seconds = 30
     ceiling_seconds: Seconds = 3600
+    announced_seconds: Seconds = 2
+    ask_archive: bool = True
+    count_seconds: Seconds = 300
+    edge_lease_seconds: Seconds = 30
 
 
 class LedgerSection(_Section):

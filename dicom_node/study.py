@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,15 @@ class View(StrEnum):
     def is_frontal(self) -> bool:
         """PA, AP, or frontal without saying which."""
         return self in (View.PA, View.AP, View.FRONTAL)
+
+
+class Priority(IntEnum):
+    """Whose turn it is first: Requested Procedure Priority (0040,1003), MEDIUM as ROUTINE."""
+
+    LOW = 0
+    ROUTINE = 1
+    HIGH = 2
+    STAT = 3
 
 
 @dataclass(frozen=True, slots=True)

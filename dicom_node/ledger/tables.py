@@ -46,6 +46,9 @@ jobs = Table(
     Column("lease_until", Float),
     Column("prior", Text),  # report.Prior as JSON, once the search has ended
     Column("report", Text),  # report.Report as JSON, once read
+    Column("priority", Integer, nullable=False, server_default="1"),  # study.Priority
+    Column("expected", Integer),  # images that the archive holds, once it was asked
+    Column("prior_until", Float),  # a revision that waits for a late prior, so long
     UniqueConstraint("study_instance_uid", "revision"),
     Index(None, "state", "due_at"),
 )
@@ -61,6 +64,7 @@ instances = Table(
     Column("path", Text, nullable=False),  # below the spool; empty once deleted
     Column("sha256", String(64), nullable=False),
     Column("received_at", Float, nullable=False),
+    Column("calling", String(16), nullable=False, server_default=""),  # AE title that sent it
 )
 
 #: Open and closed associations; one whose lease has run out belongs to an edge that died.
@@ -78,6 +82,25 @@ association_studies = Table(
     metadata,
     Column("association_id", ForeignKey("associations.id"), primary_key=True),
     Column("study_instance_uid", UID, primary_key=True, index=True),
+)
+
+#: Modality Performed Procedure Steps (PS3.4 Annex F) that modalities told of, by study.
+performed_steps = Table(
+    "performed_steps",
+    metadata,
+    Column("sop_instance_uid", UID, primary_key=True),  # of the step
+    Column("study_instance_uid", UID, primary_key=True, index=True),
+    Column("status", String(16), nullable=False),  # IN PROGRESS, COMPLETED or DISCONTINUED
+    Column("at", Float, nullable=False),
+)
+
+#: Objects that a step or an Instance Availability Notification (PS3.4 Annex R) says a study has.
+announced = Table(
+    "announced",
+    metadata,
+    Column("study_instance_uid", UID, primary_key=True),
+    Column("sop_instance_uid", UID, primary_key=True),
+    Column("at", Float, nullable=False),
 )
 
 #: Earlier studies that this node has asked an archive for, by C-MOVE or C-GET.
@@ -108,7 +131,7 @@ deliveries = Table(
     UniqueConstraint("job_id", "destination", "output"),
 )
 
-#: What happened, in order; rows are only ever added.
+#: What happened, in order; rows are only ever added (triggers of migration 0002 refuse the rest).
 events = Table(
     "events",
     metadata,
