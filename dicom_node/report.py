@@ -17,8 +17,9 @@ from dicom_node.geometry import Box
 from dicom_node.study import Instance, View
 from dicom_node.vocabulary import Laterality
 
-#: Raised whenever a field changes its meaning; see :func:`from_json`.
-SCHEMA_VERSION = 1
+#: Raised whenever a field is added or changes its meaning; see :func:`from_json`.
+#: 2: ``answers``, the questions one by one.
+SCHEMA_VERSION = 2
 
 
 class Weights(StrEnum):
@@ -52,6 +53,14 @@ class BoxShows(StrEnum):
 
     FINDING = "finding"
     SITE = "anatomical site"
+
+
+class About(StrEnum):
+    """Which films a question was about."""
+
+    CURRENT = "current film"
+    PRIOR = "prior"
+    BOTH = "prior and current film"
 
 
 class PriorOutcome(StrEnum):
@@ -160,6 +169,25 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """One question that was put to the model, and what was understood of its answer.
+
+    ``answer`` is what the parser made of it, never the model's own words; empty where it could
+    not be used: then ``reason`` says why. ``enforced``: the form of the answer was enforced.
+    ``score`` is that of presence, 0 to 1, as the model has it. ``seconds`` counts all tries.
+    """
+
+    question: str
+    finding: str
+    about: About
+    answer: str
+    reason: str = ""
+    enforced: bool = False
+    score: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """What is needed to make the result again."""
 
@@ -189,6 +217,7 @@ class Report:
     made: Made
     read_at: datetime
     free_text: str = ""  # the model's own words, unchecked; empty unless a rule asks for them
+    answers: tuple[Answered, ...] = ()  # in the order of asking; a report of schema 1 has none
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -198,6 +227,7 @@ class Report:
 
 
 _ADAPTER = TypeAdapter(Report)
+_PRIOR = TypeAdapter(Prior)
 
 
 def to_json(report: Report) -> str:
@@ -206,7 +236,8 @@ def to_json(report: Report) -> str:
 
 
 def from_json(text: str) -> Report:
-    """The report that :func:`to_json` wrote.
+    """The report that :func:`to_json` wrote, also of an older schema version: what that did not
+    have yet is empty.
 
     Raises:
         BadStudy: the text is not a report, or of a schema version this program does not know.
@@ -223,3 +254,13 @@ def from_json(text: str) -> Report:
             f"{SCHEMA_VERSION}: update dicom-node"
         )
     return report
+
+
+def prior_to_json(prior: Prior) -> str:
+    """What became of the search for a prior, as the ledger keeps it until the study is read."""
+    return _PRIOR.dump_json(prior).decode()
+
+
+def prior_from_json(text: str) -> Prior:
+    """What :func:`prior_to_json` wrote."""
+    return _PRIOR.validate_json(text)

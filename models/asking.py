@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.errors import BadAnswer
+from dicom_node.report import About, Answered
 from models.check import check_text
 from models.engines.base import Answer, Engine, Request
+from models.questions import QUESTIONS
 from models.questions.asked import Asked, Question
 
 Progress = Callable[[int, int], None]
@@ -18,16 +20,24 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question to be put: about what, and about which pictures, the earlier first.
+    """A question to be put: which of QUESTIONS, on which finding (its name in the vocabulary),
+    about what, and about which pictures, the earlier first.
 
     ``scored``: the form that a second try would enforce is asked at once, for the scores of its
     choices; it then serves as the second try too, for the same request has the same answer.
     """
 
-    question: Question
+    name: str
+    finding: str
+    about: About
     asked: Asked
     images: tuple[NDArray[np.uint8], ...] = field(repr=False)
     scored: bool = False
+
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        return QUESTIONS[self.name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +45,31 @@ class Outcome:
     """What became of a question.
 
     ``value`` is what its parser gave, None where no try could be used: then ``reason`` says why.
-    ``enforced`` says that it comes from the second try; ``scores`` are those of a scored one.
+    ``enforced`` says that it comes from the second try; ``scores`` are those of a scored one;
+    ``seconds`` is the model's time for all tries.
     """
 
     value: object | None
     reason: str = ""
     enforced: bool = False
     scores: tuple[float, ...] | None = None
+    seconds: float = 0.0
 
 
 class Asking:
-    """An engine, and how far the questions to it have come."""
+    """An engine, how far the questions to it have come, and what was answered so far."""
 
     def __init__(self, engine: Engine, progress: Progress | None) -> None:
         """Nothing asked yet."""
         self._engine = engine
         self._progress = progress
         self._done = self._total = 0
+        self._answered: list[Answered] = []
+
+    @property
+    def answered(self) -> tuple[Answered, ...]:
+        """Each question so far, in the order of asking."""
+        return tuple(self._answered)
 
     def ask(self, asks: Sequence[Ask]) -> list[Outcome]:
         """Put all questions in one batch, then all second tries in another.
@@ -68,7 +86,9 @@ class Asking:
             _first_try(ask, request.prompt, answer, score)
             for ask, request, answer, score in zip(asks, first, answers, scores, strict=False)
         ]
-        return self._again(asks, outcomes)
+        outcomes = self._again(asks, outcomes)
+        self._answered += [_told(*pair) for pair in zip(asks, outcomes, strict=True)]
+        return outcomes
 
     def _again(self, asks: Sequence[Ask], outcomes: list[Outcome]) -> list[Outcome]:
         """The same outcomes, with second tries where a question failed and has had none."""
@@ -79,7 +99,7 @@ class Asking:
                 due.append((place, request))
         answers = self._answers([request for _, request in due])
         for (place, _), answer in zip(due, answers, strict=True):
-            outcomes[place] = _second_try(asks[place], answer, outcomes[place].reason)
+            outcomes[place] = _second_try(asks[place], answer, outcomes[place])
         return outcomes
 
     def _answers(self, requests: list[Request]) -> list[Answer]:
@@ -105,27 +125,44 @@ def _enforced(ask: Ask) -> Request | None:
 
 
 def _first_try(ask: Ask, prompt: str, answer: Answer, score: Answer | None) -> Outcome:
+    seconds = answer.seconds + (score.seconds if score else 0.0)
     scores = None if score is None else score.scores
     try:
         _refuse_broken(answer)
         check_text(answer.text, prompt)
-        return Outcome(ask.question.parse(answer.text, ask.asked), scores=scores)
+        value = ask.question.parse(answer.text, ask.asked)
     except BadAnswer as error:
-        if score is not None:
-            return _second_try(ask, score, str(error))
-        return Outcome(None, str(error))
+        failed = Outcome(None, str(error), seconds=seconds)
+        # The answer in the enforced form is here already; its time is counted above.
+        return failed if score is None else _second_try(ask, replace(score, seconds=0.0), failed)
+    return Outcome(value, scores=scores, seconds=seconds)
 
 
-def _second_try(ask: Ask, answer: Answer, first_reason: str) -> Outcome:
+def _second_try(ask: Ask, answer: Answer, first: Outcome) -> Outcome:
+    value, reason = None, ""
     try:
         _refuse_broken(answer)
         value = ask.question.parse_enforced(answer.text, ask.asked)
     except BadAnswer as error:
-        reason = f"{first_reason}; with the form enforced: {error}"
-        return Outcome(None, reason, enforced=True, scores=answer.scores)
-    return Outcome(value, enforced=True, scores=answer.scores)
+        reason = f"{first.reason}; with the form enforced: {error}"
+    seconds = first.seconds + answer.seconds
+    return Outcome(value, reason, enforced=True, scores=answer.scores, seconds=seconds)
 
 
 def _refuse_broken(answer: Answer) -> None:
     if answer.broken:
         raise BadAnswer(answer.broken)
+
+
+def _told(ask: Ask, outcome: Outcome) -> Answered:
+    """The record of a question: what was understood, nothing that the model worded."""
+    return Answered(
+        question=ask.name,
+        finding=ask.finding,
+        about=ask.about,
+        answer="" if outcome.value is None else ask.question.told(outcome.value, ask.asked),
+        reason=outcome.reason,
+        enforced=outcome.enforced,
+        score=outcome.scores[0] if ask.scored and outcome.scores else None,
+        seconds=round(outcome.seconds, 3),
+    )

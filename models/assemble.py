@@ -78,7 +78,8 @@ def assemble(
         change=_change(gathered, gaps),
     )
     try:
-        check_change(finding)
+        earlier = gathered.earlier
+        check_change(finding, earlier.presence if isinstance(earlier, Seen) else None)
     except BadAnswer as error:
         gaps.add("change", error)
         finding = replace(finding, change=None)

@@ -12,6 +12,8 @@ SMALLEST = 10
 #: A box of more than this part of the square says no more than "on this film".
 _LARGEST_PART = 0.9
 _MIDDLE = MODEL_SCALE // 2
+#: How far the centre of a box may lie beyond the middle: a patient may stand a little turned.
+_BESIDE = 50
 #: Marks of Gemma's chat that no answer holds unless it runs on into another turn.
 _CHAT_MARKS = (
     "<start_of_turn>",
@@ -26,6 +28,13 @@ _CHAT_MARKS = (
 _COPIED = 40
 #: What may have become of a finding that is not there now.
 _CHANGES_OF_ABSENT = (None, ChangeKind.RESOLVED)
+#: What may only be said of a finding that the prior shows.
+_CHANGES_OF_LASTING = (
+    ChangeKind.IMPROVED,
+    ChangeKind.STABLE,
+    ChangeKind.WORSENED,
+    ChangeKind.RESOLVED,
+)
 
 
 def check_text(text: str, prompt: str) -> None:
@@ -59,28 +68,37 @@ def check_box(box_2d: tuple[int, int, int, int]) -> None:
 
 
 def check_side(box_2d: tuple[int, int, int, int], laterality: Laterality | None) -> None:
-    """A box [y0, x0, y1, x1] of the standing picture reaches the side that its site names.
+    """A box [y0, x0, y1, x1] of the standing picture lies on the side that its site names.
 
-    On a standing frontal film the patient's right is on the picture's left.
+    On a standing frontal film the patient's right is on the picture's left. A box on both sides
+    is of the side that its centre is on, give or take 5 % of the picture.
 
     Raises:
-        BadAnswer: the box lies wholly on the other side of the middle.
+        BadAnswer: the box lies on the other side.
     """
     _, x0, _, x1 = box_2d
-    if laterality is Laterality.RIGHT and x0 >= _MIDDLE:
-        raise BadAnswer("the site is on the patient's right, the box wholly on the left")
-    if laterality is Laterality.LEFT and x1 <= _MIDDLE:
-        raise BadAnswer("the site is on the patient's left, the box wholly on the right")
+    centre = (x0 + x1) / 2
+    if laterality is Laterality.RIGHT and (x0 >= _MIDDLE or centre > _MIDDLE + _BESIDE):
+        raise BadAnswer("the site is on the patient's right, the box on the left")
+    if laterality is Laterality.LEFT and (x1 <= _MIDDLE or centre < _MIDDLE - _BESIDE):
+        raise BadAnswer("the site is on the patient's left, the box on the right")
 
 
-def check_change(finding: Finding) -> None:
-    """Presence and change do not contradict each other.
+def check_change(finding: Finding, earlier: Presence | None) -> None:
+    """Presence now, presence on the prior and change do not contradict each other.
+
+    ``earlier`` is None where the finding was not judged on the prior.
 
     Raises:
-        BadAnswer: something absent has worsened, is new or stable, or something present resolved.
+        BadAnswer: something absent has worsened, is new or stable, something present is resolved,
+            something is new that the prior shows, or has changed that the prior does not show.
     """
     absent = finding.presence is Presence.ABSENT
     if absent and finding.change not in _CHANGES_OF_ABSENT:
         raise BadAnswer(f"the finding is absent and yet {finding.change}")
     if not absent and finding.change is ChangeKind.RESOLVED:
         raise BadAnswer("the finding is present and yet resolved")
+    if earlier is Presence.PRESENT and finding.change is ChangeKind.NEW:
+        raise BadAnswer("the finding is called new, and the prior shows it")
+    if earlier is Presence.ABSENT and finding.change in _CHANGES_OF_LASTING:
+        raise BadAnswer(f"the finding is called {finding.change}, and the prior does not show it")

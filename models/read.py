@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from dicom_node.errors import BadAnswer, Misconfigured
-from dicom_node.report import Finding, Made, Presence, Unread
+from dicom_node.report import About, Answered, Finding, Made, Presence, Unread
 from dicom_node.study import Frame, View
 from dicom_node.vocabulary import FindingTerm, Vocabulary
 from models.asking import Ask, Asking, Outcome, Progress
@@ -36,6 +36,7 @@ class Reading:
     findings: tuple[Finding, ...]
     unread: tuple[Unread, ...]
     free_text: str
+    answers: tuple[Answered, ...]
     made: Made
 
 
@@ -103,6 +104,7 @@ def read_films(
         findings=tuple(findings),
         unread=(*unread, *gap),
         free_text=free_text,
+        answers=asking.answered,
         made=_made(engine.identity, questions, vocabulary, software_version),
     )
 
@@ -123,9 +125,9 @@ def _judge_presence(
     """Which findings are there, on the current film and on the prior: one batch for both."""
     now = [term for term in terms if films.current_view.value in term.views]
     then = [term for term in now if films.prior and films.prior_view.value in term.views]
-    asks = [_presence(term, films.current) for term in now]
+    asks = [_presence(term, About.CURRENT, films.current) for term in now]
     if films.prior is not None:
-        asks += [_presence(term, films.prior) for term in then]
+        asks += [_presence(term, About.PRIOR, films.prior) for term in then]
     judged = [
         (term.name, _judged(outcome, term.threshold))
         for term, outcome in zip([*now, *then], asking.ask(asks), strict=True)
@@ -133,8 +135,9 @@ def _judge_presence(
     return dict(judged[: len(now)]), dict(judged[len(now) :])
 
 
-def _presence(term: FindingTerm, film: Prepared) -> Ask:
-    return Ask(QUESTIONS["presence"], Asked(term.phrase), (film.picture,), scored=True)
+def _presence(term: FindingTerm, about: About, film: Prepared) -> Ask:
+    asked = Asked(term.phrase)
+    return Ask("presence", term.name, about, asked, (film.picture,), scored=True)
 
 
 def _judged(outcome: Outcome, threshold: float) -> Seen | BadAnswer:
@@ -160,14 +163,14 @@ def _ask_details(
         term = vocabulary.findings[name]
         asked = Asked(term.phrase, tuple(site.phrase for site in vocabulary.sites_of(name)))
         if "site" in questions and len(asked.sites) > 1:
-            asks["site", name] = Ask(QUESTIONS["site"], asked, alone)
+            asks["site", name] = Ask("site", name, About.CURRENT, asked, alone)
         if "location" in questions and term.boxed:
-            asks["location", name] = Ask(QUESTIONS["location"], asked, alone)
+            asks["location", name] = Ask("location", name, About.CURRENT, asked, alone)
         if films.prior is not None and _is_present(then.get(name)):
             pair = (films.prior.picture, films.current.picture)
-            asks["change", name] = Ask(QUESTIONS["change"], asked, pair)
+            asks["change", name] = Ask("change", name, About.BOTH, asked, pair)
     if "description" in questions:
-        asks["description", _WHOLE] = Ask(QUESTIONS["description"], Asked(""), alone)
+        asks["description", _WHOLE] = Ask("description", _WHOLE, About.CURRENT, Asked(""), alone)
     return dict(zip(asks, asking.ask(list(asks.values())), strict=True))
 
 

@@ -55,7 +55,7 @@ class FakeEngine:
     """Known answers; findings that are not named are absent on both films.
 
     ``texts`` replaces the free answer to a question, ``enforced`` the one in the enforced form;
-    both are used as they are. ``asked`` and ``batches`` record what came.
+    both are used as they are. ``asked``, ``prompts``, ``images`` and ``batches`` record what came.
     """
 
     vocabulary: Vocabulary
@@ -65,6 +65,7 @@ class FakeEngine:
     description: str = "Nothing of note."
     weights: Weights = Weights.MODEL
     asked: list[tuple[Key, str]] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     images: list[tuple[NDArray[np.uint8], ...]] = field(default_factory=list)
 
@@ -86,6 +87,7 @@ class FakeEngine:
     def _answer(self, request: Request, film: str) -> Answer:
         question, term = self._recognise(request.prompt)
         key = question, term.name if term else "", film
+        self.prompts.append(request.prompt)
         self.asked.append((key, type(request.form).__name__))
         self.images.append(request.images)
         match request.form:

@@ -9,24 +9,22 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 import dicom_node
 from dicom_node import logs, report
-from dicom_node.errors import BadStudy, Misconfigured, NodeError
-from dicom_node.ledger import deliveries, history, jobs, quarantined
+from dicom_node.errors import Misconfigured, NodeError
+from dicom_node.ledger import jobs, quarantined
 from dicom_node.ledger.database import Database
-from dicom_node.ledger.jobs import Job, State
+from dicom_node.ledger.jobs import State
 from dicom_node.text import as_text
-from workers import checking, demo, edge, local, pictures, supervise, tasks
+from workers import checking, demo, edge, local, showing, supervise, tasks
 from workers.site import Configuration, configure, open_site
 
 app = typer.Typer(
@@ -43,7 +41,6 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 _CONFIG = Path("config/node.yaml")
-_MINUTE = "%Y-%m-%d %H:%M"  # in a table that is to fit into a terminal
 
 
 def _print_version(asked: bool) -> None:
@@ -127,30 +124,13 @@ def list_jobs(
     found = jobs.listing(database, states=state or (), limit=limit)
     aside = quarantined.listing(database, limit=limit)
     if as_json:
-        rows = [_job_row(job) for job in found]
-        _print(json.dumps({"jobs": rows, "quarantine": [asdict(one) for one in aside]}, indent=2))
+        _print(showing.jobs_json(found, aside))
         return
-    table = Table("job", box=None)
-    for name in ("received", "state", "since"):
-        table.add_column(name, no_wrap=True)
-    for name in ("study", "reason"):
-        table.add_column(name, overflow="fold")
-    for job in found:
-        table.add_row(
-            str(job.id),
-            _clock(job.received_at, _MINUTE),
-            f"{job.state}{' *' if job.leased else ''}",
-            _clock(job.state_since, _MINUTE),
-            f"{job.study_instance_uid}{f' r{job.revision}' if job.revision > 1 else ''}",
-            escape(job.reason),
-        )
-    # What is not a terminal is searched and copied from: nothing is folded there.
-    wide = console if console.is_terminal else Console(width=240)
-    wide.print(table if found else "no studies yet")
+    _table(showing.jobs_table(found) if found else "no studies yet")
     if any(job.leased for job in found):
-        console.print("* being worked on now")
+        _print("* being worked on now")
     for one in aside:
-        console.print(f"quarantined {_clock(one.at)}: {one.path}: {escape(one.reason)}")
+        _print(showing.quarantined(one))
 
 
 @app.command()
@@ -162,34 +142,14 @@ def show(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one study: its history, its report, its objects, and a picture of it."""
-    configuration = _configure(config)
-    site = open_site(configuration)
+    """Show one study: what arrived, which film and prior, each answer, each object, a picture."""
+    site = open_site(_configure(config))
     row = jobs.get(site.database, job)
-    events = history.history(site.database, job)
-    objects = deliveries.of_job(site.database, job)
     if as_json:
-        told = _job_row(row) | {
-            "history": [asdict(event) for event in events],
-            "deliveries": [_delivery_row(one) for one in objects],
-            "report": json.loads(row.report) if row.report else None,
-        }
-        _print(json.dumps(told, indent=2))
+        _print(showing.story_json(site, row))
         return
-    _print(f"job {row.id}: {row.state}{f': {row.reason}' if row.reason else ''}")
-    _print(f"study {row.study_instance_uid}, revision {row.revision}\n")
-    for event in events:
-        _print(f"  {_clock(event.at)}  {event.what}")
-    for one in objects:
-        _print(f"  {one.made.output} at {one.made.destination}: {one.state} {one.reason}".rstrip())
-    if row.report:
-        result = report.from_json(row.report)
-        _print("\n" + as_text(result, configuration.vocabulary))
-        path = picture or site.spool.results(job) / "picture.png"
-        try:
-            _print(f"\npicture: {pictures.of_job(site, row, result, path)}")
-        except BadStudy as gone:
-            _print(f"\nno picture: {gone}")
+    for part in showing.story(site, row, picture):
+        _print(part) if isinstance(part, str) else _table(part)
 
 
 @app.command()
@@ -287,19 +247,7 @@ def _print(text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _clock(seconds: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
-    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime(form)
-
-
-def _job_row(job: Job) -> dict[str, Any]:
-    hidden = ("prior", "report", "lease_owner", "attempts")
-    return {key: value for key, value in asdict(job).items() if key not in hidden}
-
-
-def _delivery_row(one: deliveries.Delivery) -> dict[str, Any]:
-    return asdict(one.made) | {
-        "path": str(one.made.path),
-        "state": one.state,
-        "attempts": one.attempts,
-        "reason": one.reason,
-    }
+def _table(table: Table | str) -> None:
+    """What is not a terminal is searched and copied from: nothing is folded there."""
+    wide = console if console.is_terminal else Console(width=240)
+    wide.print(table)

@@ -61,6 +61,7 @@ def read(
         made=reading.made,
         read_at=datetime.now().astimezone(),
         free_text=reading.free_text,
+        answers=reading.answers,
     )
 
 

@@ -14,8 +14,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from dicom_node import logs, report, rules
 from dicom_node.archives import FoundSeries
 from dicom_node.errors import BadAnswer, BadStudy, Misconfigured, NotForUs, Rejected, Unreachable
@@ -34,7 +32,6 @@ from workers.site import Site
 log = logging.getLogger(__name__)
 
 Work = Callable[[Site, Job], None]
-_PRIOR = TypeAdapter(Prior)
 
 
 def take(site: Site, stage: Stage, work: Work, *, owner: str, lease_seconds: float) -> bool:
@@ -92,14 +89,14 @@ def fetch(site: Site, job: Job) -> None:
         State.READING,
         reason=f"prior {prior.outcome}",
         rule=plan.rule.name,
-        prior=_PRIOR.dump_json(prior).decode(),
+        prior=report.prior_to_json(prior),
     )
     site.ring(jobs.READ)
 
 
 def read(site: Site, job: Job, engine: Engine) -> None:
     """Let the model read, and publish the report unless somebody else did."""
-    prior = _PRIOR.validate_json(job.prior or "")
+    prior = report.prior_from_json(job.prior or "")
     path = prior_path(site, prior)
     if prior.film is not None and path is None:
         jobs.advance(site.database, job, State.FETCHING, reason="the prior has gone from the spool")

@@ -105,11 +105,13 @@ class Answer:
 
     ``scores``: for :class:`Choices` the probability of each option among them, in their order, as
     the model has it (not calibrated); else None. ``broken`` says why there is no usable text.
+    ``seconds``: how long the model took for it.
     """
 
     text: str
     scores: tuple[float, ...] | None = None
     broken: str = ""
+    seconds: float = 0.0
 
 
 class Engine(Protocol):

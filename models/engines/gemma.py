@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +44,7 @@ class Gemma:
         import torch
 
         with torch.inference_mode():
-            return [self._answer(request) for request in requests]
+            return [self._timed(request) for request in requests]
 
     def spoken(self, ids: Sequence[int]) -> str:
         """The text of newly generated ids, without the thinking trace before it.
@@ -95,6 +97,11 @@ class Gemma:
             encoded = BaseModelOutputWithPooling(pooler_output=features)
             given["mm_encoder_outputs"] = {"image": encoded}
         return given
+
+    def _timed(self, request: Request) -> Answer:
+        began = time.perf_counter()
+        answer = self._answer(request)
+        return replace(answer, seconds=time.perf_counter() - began)
 
     def _answer(self, request: Request) -> Answer:
         match request.form:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Protocol
+from typing import Any, Protocol
 
 from dicom_node.errors import BadAnswer
 from models.engines.base import Form
@@ -44,6 +44,10 @@ class Question(Protocol):
 
     def parse(self, text: str, asked: Asked) -> object:
         """What the model's own words mean; raises BadAnswer with what broke."""
+        ...
+
+    def told(self, value: Any, asked: Asked) -> str:
+        """What :meth:`parse` gave, for the record: never the model's own words."""
         ...
 
     def enforced(self, asked: Asked) -> Form | None:

@@ -34,6 +34,11 @@ def parse(text: str, asked: Asked) -> ChangeKind:  # noqa: ARG001 - every questi
     return _KINDS[chosen(text, _CHOICES)]
 
 
+def told(value: ChangeKind, asked: Asked) -> str:  # noqa: ARG001 - every question tells so
+    """The kind of change."""
+    return str(value)
+
+
 def enforced(asked: Asked) -> Choices:  # noqa: ARG001 - every question has this form
     """One letter for each kind of change."""
     return Choices(letters(_CHOICES))

@@ -27,6 +27,11 @@ def parse(text: str, asked: Asked) -> str:  # noqa: ARG001 - every question pars
     return words
 
 
+def told(value: str, asked: Asked) -> str:  # noqa: ARG001 - every question tells so
+    """How much was written: the words stand in the report, once."""
+    return f"{len(value.split())} words"
+
+
 def enforced(asked: Asked) -> None:  # noqa: ARG001 - every question has this
     """Free words have no form to enforce."""
     return

@@ -92,6 +92,11 @@ def parse(text: str, asked: Asked) -> Box2d:
     return found.box_2d
 
 
+def told(value: Box2d, asked: Asked) -> str:  # noqa: ARG001 - every question tells so
+    """[y0, x0, y1, x1] in thousandths of the padded square."""
+    return str(list(value))
+
+
 def enforced(asked: Asked) -> Numbers:  # noqa: ARG001 - every question has this form
     """Only the four numbers are left to the model; the rest is written for it."""
     return Numbers(4, 0, MODEL_SCALE, lead='Final Answer:```json[{"box_2d": ', apart=SMALLEST)

@@ -37,6 +37,11 @@ def parse(text: str, asked: Asked) -> Presence:  # noqa: ARG001 - every question
     return Presence.PRESENT if match[1].lower() == "yes" else Presence.ABSENT
 
 
+def told(value: Presence, asked: Asked) -> str:  # noqa: ARG001 - every question tells so
+    """Present or absent."""
+    return str(value)
+
+
 def enforced(asked: Asked) -> Choices:  # noqa: ARG001 - every question has this form
     """Yes before no: the first score is that of presence."""
     return Choices(("Final Answer: yes", "Final Answer: no"))

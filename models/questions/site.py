@@ -30,6 +30,11 @@ def parse(text: str, asked: Asked) -> int:
     return chosen(text, asked.sites)
 
 
+def told(value: int, asked: Asked) -> str:
+    """The site's phrase."""
+    return asked.sites[value]
+
+
 def enforced(asked: Asked) -> Choices:
     """One letter for each site."""
     return Choices(letters(asked.sites))

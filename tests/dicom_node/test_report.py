@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from builders import IDENTITY, chest, identities_in
 from pydantic import TypeAdapter
-from report_builders import film_of, prior_of, report_on, several, unread
+from report_builders import film_of, prior_of, report_on, several, unread, vocabulary
 
 from dicom_node import report
 from dicom_node.errors import BadStudy
 from dicom_node.headers import read_study
 from dicom_node.report import (
     SCHEMA_VERSION,
+    About,
+    Answered,
     Candidate,
     Film,
     LeftOut,
@@ -28,6 +30,7 @@ from dicom_node.report import (
     Weights,
 )
 from dicom_node.study import View
+from dicom_node.text import as_text
 
 
 @pytest.fixture
@@ -48,6 +51,10 @@ def full(tmp_path: Path) -> Report:
         prior=used,
         unread=unread(),
         notes=("The film does not state its view: read as frontal, as the rule says.",),
+        answers=(
+            Answered("presence", "fracture", About.PRIOR, "absent", "", True, 0.034, 1.25),
+            Answered("location", "cardiomegaly", About.BOTH, "", "the answer does not parse"),
+        ),
         free_text='Heart and lungs — „unauffällig“.\n\\ "quoted"',
     )
 
@@ -100,6 +107,27 @@ def test_only_what_is_present_counts_as_present(full: Report) -> None:
         "fracture",
     }
     assert {one.presence for one in full.present} == {Presence.PRESENT}
+
+
+def _is_part_of(one: Any, other: Any) -> bool:
+    """Whether all that one document says stands in the other; that may say more."""
+    if isinstance(one, dict):
+        return all(name in other and _is_part_of(one[name], other[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_is_part_of, one, other))
+    return bool(one == other)
+
+
+def test_a_report_of_each_older_schema_version_reads() -> None:
+    """The files are reports as the versions of this program before wrote them."""
+    (older,) = sorted((Path(__file__).parent / "data").glob("report-schema-*.json"))
+    text = older.read_text("utf-8")
+    read = report.from_json(text)
+    assert f"report-schema-{read.schema_version}" == older.stem
+    assert read.schema_version < SCHEMA_VERSION
+    assert read.answers == ()
+    assert _is_part_of(json.loads(text), json.loads(report.to_json(read)))
+    assert as_text(read, vocabulary()).startswith("AI made this")
 
 
 def test_a_newer_schema_is_refused_with_what_to_do(full: Report) -> None:

@@ -49,8 +49,16 @@ def test_a_box_is_a_place(box: tuple[int, int, int, int], *, passes: bool) -> No
     [
         ((100, 300), {Laterality.RIGHT}),  # the picture's left is the patient's right
         ((100, 500), {Laterality.RIGHT}),
-        ((100, 501), {Laterality.RIGHT, Laterality.LEFT}),
-        ((499, 900), {Laterality.RIGHT, Laterality.LEFT}),
+        ((100, 501), {Laterality.RIGHT}),
+        ((400, 600), {Laterality.RIGHT, Laterality.LEFT}),
+        (
+            (400, 700),
+            {Laterality.RIGHT, Laterality.LEFT},
+        ),  # 5 % beside the middle: a turned patient
+        ((400, 702), {Laterality.LEFT}),
+        ((300, 600), {Laterality.RIGHT, Laterality.LEFT}),
+        ((298, 600), {Laterality.RIGHT}),
+        ((499, 900), {Laterality.LEFT}),
         ((500, 900), {Laterality.LEFT}),
         ((700, 900), {Laterality.LEFT}),
     ],
@@ -65,21 +73,53 @@ def test_the_side_agrees_with_the_position(
         if side in agrees_with:
             check_side(box, side)
         else:
-            with pytest.raises(BadAnswer, match=f"patient's {side}, the box wholly"):
+            with pytest.raises(BadAnswer, match=f"patient's {side}, the box on"):
                 check_side(box, side)
 
 
+#: What may be said of (now, on the prior).
+_SAID = {
+    (Presence.PRESENT, Presence.PRESENT): {
+        ChangeKind.IMPROVED,
+        ChangeKind.STABLE,
+        ChangeKind.WORSENED,
+    },
+    (Presence.PRESENT, Presence.ABSENT): {ChangeKind.NEW},
+    (Presence.ABSENT, Presence.PRESENT): {ChangeKind.RESOLVED},
+    (Presence.ABSENT, Presence.ABSENT): set(),
+}
+
+
+@pytest.mark.parametrize("change", ChangeKind)
+@pytest.mark.parametrize(("now", "earlier"), _SAID)
+def test_presence_on_both_films_and_change_agree(
+    now: Presence, earlier: Presence, change: ChangeKind
+) -> None:
+    """Absent and worsened, new with a prior that shows it, and all others like these."""
+    finding = Finding("fracture", now, change=change)
+    not_compared = change is ChangeKind.NOT_COMPARABLE and now is Presence.PRESENT
+    if change in _SAID[now, earlier] or not_compared:
+        check_change(finding, earlier)
+    else:
+        with pytest.raises(
+            BadAnswer, match=r"absent and yet|present and yet|the prior (shows|does)"
+        ):
+            check_change(finding, earlier)
+
+
 @pytest.mark.parametrize("change", [None, *ChangeKind])
-def test_presence_and_change_agree(change: ChangeKind | None) -> None:
+def test_presence_now_and_change_agree_where_the_prior_was_not_judged(
+    change: ChangeKind | None,
+) -> None:
     absent = Finding("fracture", Presence.ABSENT, change=change)
     present = Finding("fracture", Presence.PRESENT, change=change)
     if change in (None, ChangeKind.RESOLVED):
-        check_change(absent)
+        check_change(absent, None)
     else:
         with pytest.raises(BadAnswer, match="absent and yet"):
-            check_change(absent)
+            check_change(absent, None)
     if change is ChangeKind.RESOLVED:
         with pytest.raises(BadAnswer, match="present and yet"):
-            check_change(present)
+            check_change(present, None)
     else:
-        check_change(present)
+        check_change(present, None)

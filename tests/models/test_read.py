@@ -10,7 +10,7 @@ from fake_engine import CURRENT, PAIR, PRIOR, FakeEngine, Known
 
 from dicom_node.errors import Misconfigured
 from dicom_node.geometry import Box
-from dicom_node.report import BoxShows, ChangeKind, Finding, Presence, Score, Unread
+from dicom_node.report import About, BoxShows, ChangeKind, Finding, Presence, Score, Unread
 from dicom_node.study import Frame, View
 from dicom_node.vocabulary import Laterality, Vocabulary
 from models.prepare import chest_radiograph
@@ -94,6 +94,43 @@ def test_each_finding_gets_its_own_box_site_score_and_change(
     assert reading.made.weights_digest == "fa" * 32
     assert reading.made.questions == tuple((name, "1") for name in ALL)
     assert reading.free_text == ""
+
+
+def test_each_question_is_told_with_its_answer(
+    vocabulary: Vocabulary, current: Frame, prior: Frame
+) -> None:
+    """Also those that got no usable answer, and never in the model's own words."""
+    name = "pleural effusion"
+    known = {
+        name: Known(before=True, score=0.8, site="right pleural space", box=RIGHT_BOX),
+        "pneumothorax": Known(score=0.7),
+    }
+    texts = {
+        ("change", name, PAIR): "It told me so.",
+        ("location", "pneumothorax", CURRENT): "Zebrowska: everywhere",
+        ("presence", "fracture", CURRENT): "Zebrowska: perhaps",
+    }
+    enforced = {("location", "pneumothorax", CURRENT): "[1, 2, 3]"}
+    engine = FakeEngine(vocabulary, known, texts, enforced)
+    reading = read(engine, current, prior, questions=(*ALL, "description"))
+
+    asked = {(one.question, one.finding, one.about): one for one in reading.answers}
+    assert len(asked) == len(reading.answers)
+    assert len(asked) == 8 + 8 + 2 * 2 + 1 + 1  # presence twice, site and place, change, words
+    one = asked["presence", name, About.CURRENT]
+    assert (one.answer, one.score, one.enforced) == ("present", 0.8, False)
+    assert asked["presence", name, About.PRIOR].answer == "present"
+    assert asked["site", name, About.CURRENT].answer == "right pleural space"
+    assert asked["location", name, About.CURRENT].answer == str(list(RIGHT_BOX))
+    one = asked["change", name, About.BOTH]
+    assert (one.answer, one.enforced) == ("stable", True)
+    one = asked["presence", "fracture", About.CURRENT]
+    assert (one.answer, one.enforced, one.score) == ("absent", True, 0.1)
+    one = asked["location", "pneumothorax", About.CURRENT]
+    assert one.answer == ""
+    assert "no `Final Answer:`; with the form enforced" in one.reason
+    assert asked["description", "film", About.CURRENT].answer == "3 words"
+    assert "Zebrowska" not in repr(reading.answers)
 
 
 def test_swapping_two_findings_changes_exactly_those(

@@ -1,0 +1,51 @@
+"""What arrived of a study, and who sent it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydicom.uid import UID
+from sqlalchemy import select
+
+from dicom_node.ledger.database import Database
+from dicom_node.ledger.tables import instances, jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One object: when (seconds since 1970), what, from which AE title (empty: found in the spool).
+
+    ``what`` is the name of its SOP class. ``revision`` is that of the study which it belongs to,
+    None for an object that opens none.
+    """
+
+    at: float
+    sop_instance_uid: str
+    sop_class_uid: str
+    what: str
+    calling: str
+    revision: int | None
+    deleted: bool
+
+
+def listing(database: Database, study_instance_uid: str) -> list[Received]:
+    """All objects of a study in the order in which they came."""
+    rows = (
+        select(instances, jobs.c.revision)
+        .outerjoin(jobs, jobs.c.id == instances.c.job_id)
+        .where(instances.c.study_instance_uid == study_instance_uid)
+        .order_by(instances.c.received_at, instances.c.sop_instance_uid)
+    )
+    with database.reading() as connection:
+        return [
+            Received(
+                at=row.received_at,
+                sop_instance_uid=row.sop_instance_uid,
+                sop_class_uid=row.sop_class_uid,
+                what=UID(row.sop_class_uid).name,
+                calling=row.calling,
+                revision=row.revision,
+                deleted=not row.path,
+            )
+            for row in connection.execute(rows)
+        ]
