@@ -24,7 +24,7 @@ from dicom_node.ledger import jobs, quarantined
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import State
 from dicom_node.text import as_text
-from workers import checking, demo, edge, local, showing, supervise, tasks
+from workers import bench, checking, demo, edge, local, showing, supervise, tasks
 from workers.site import Configuration, configure, open_site
 
 app = typer.Typer(
@@ -92,17 +92,27 @@ def sender(config: ConfigOption = _CONFIG) -> None:
 @app.command()
 def read(
     current: Annotated[list[Path], typer.Argument(help="Files or folders of the study to read.")],
+    *,
     prior: Annotated[
         list[Path] | None, typer.Option(help="Files or folders of an earlier study; repeatable.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("dicom-node-out"),
+    each: Annotated[
+        bool, typer.Option("--each", help="Take every file by itself; print one table.")
+    ] = False,
     config: ConfigOption = _CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Read local files, without any network, and write the results into a folder."""
     configuration = _configure(config)
     checking.need_torch()
-    result = local.read(configuration, current, prior or [], out, Console(stderr=True))
+    reader = local.Reader(configuration, Console(stderr=True))
+    if each:
+        if prior:
+            raise Misconfigured("--each takes every file by itself: leave --prior out")
+        _bench(reader, current, out, as_json=as_json)
+        return
+    result = reader.read(current, prior or [], out)
     if as_json:
         _print(report.to_json(result))
     else:
@@ -110,6 +120,19 @@ def read(
         _print(f"\nwritten to {out}:")
         for path in sorted(out.iterdir()):
             _print(f"  {path.name}")
+
+
+def _bench(reader: local.Reader, paths: list[Path], out: Path, *, as_json: bool) -> None:
+    told = Console(stderr=True)
+    rows = []
+    for row in bench.each(reader, paths, out):
+        rows.append(row)
+        told.print(f"{row.outcome:>8}  {row.file}", markup=False, highlight=False, soft_wrap=True)
+    if as_json:
+        _print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        _table(bench.table(rows))
+        _print(bench.counted(rows))
 
 
 @app.command(name="jobs")

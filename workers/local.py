@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
@@ -14,50 +15,57 @@ from dicom_node.headers import is_dicom_file, read_studies, read_study
 from dicom_node.priors import FoundPrior, compare_files
 from dicom_node.report import Report
 from dicom_node.rules import Priors
+from models.engines.base import Engine
 from workers import pictures, reading, tasks
 from workers.site import Configuration
 
 
-def read(
-    configuration: Configuration,
-    current: Sequence[Path],
-    prior: Sequence[Path],
-    out: Path,
-    console: Console,
-) -> Report:
-    """Read a study beside an earlier one and write objects, report and picture into ``out``.
+class Reader:
+    """A configuration whose engine is opened once, when the first film is to be read."""
 
-    Raises:
-        NotForUs: no rule reads the study.
-        BadStudy: its files cannot be read.
-        Misconfigured: a path does not exist, or the weights cannot be loaded.
-    """
-    study = read_study(_files(current))
-    plan = rules.plan(study, configuration.rules)
-    found = FoundPrior(reading.without_prior("none was given"))
-    if prior:
-        found = compare_files(
-            study=study,
-            film=plan.choice.film,
-            rule=plan.rule.priors or Priors(),
-            earlier=read_studies(_files(prior)),
-        )
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("loading the model", total=None)
-        engine = tasks.open_engine(configuration)
-        progress.update(task, description="asking")
-        result = reading.read(
-            job="local",
-            revision=1,
-            plan=plan,
-            prior=found.prior,
-            prior_path=found.path,
-            vocabulary=configuration.vocabulary,
-            engine=engine,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
-    write(result, configuration, plan.choice.film.path, found.path, out)
-    return result
+    def __init__(self, configuration: Configuration, console: Console) -> None:
+        """Open nothing yet."""
+        self._configuration = configuration
+        self._console = console
+
+    @cached_property
+    def _engine(self) -> Engine:
+        with self._console.status("loading the model"):
+            return tasks.open_engine(self._configuration)
+
+    def read(self, current: Sequence[Path], prior: Sequence[Path], out: Path) -> Report:
+        """Read a study beside an earlier one and write objects, report and picture into ``out``.
+
+        Raises:
+            NotForUs: no rule reads the study.
+            BadStudy: its files cannot be read.
+            Misconfigured: a path does not exist, or the weights cannot be loaded.
+        """
+        study = read_study(files(current))
+        plan = rules.plan(study, self._configuration.rules)
+        found = FoundPrior(reading.without_prior("none was given"))
+        if prior:
+            found = compare_files(
+                study=study,
+                film=plan.choice.film,
+                rule=plan.rule.priors or Priors(),
+                earlier=read_studies(files(prior)),
+            )
+        engine = self._engine
+        with Progress(console=self._console, transient=True) as progress:
+            task = progress.add_task("asking", total=None)
+            result = reading.read(
+                job="local",
+                revision=1,
+                plan=plan,
+                prior=found.prior,
+                prior_path=found.path,
+                vocabulary=self._configuration.vocabulary,
+                engine=engine,
+                progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        write(result, self._configuration, plan.choice.film.path, found.path, out)
+        return result
 
 
 def write(
@@ -74,11 +82,18 @@ def write(
     pictures.of_files(result, configuration.vocabulary, current, prior, out / "picture.png")
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
+def files(paths: Sequence[Path], *, everything: bool = False) -> list[Path]:
+    """The files given, and the DICOM files in folders given; with ``everything``, all in those.
+
+    Raises:
+        Misconfigured: a path does not exist.
+        BadStudy: there is no file at all.
+    """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(one for one in path.rglob("*") if is_dicom_file(one))
+            inside = sorted(one for one in path.rglob("*") if one.is_file())
+            found += inside if everything else filter(is_dicom_file, inside)
         elif path.exists():
             found.append(path)
         else:
