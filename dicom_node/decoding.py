@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.encaps import generate_frames
-from pydicom.pixels.decoders import get_decoder
+from pydicom.pixels.decoders.base import DecodeOptions, get_decoder
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -183,7 +183,7 @@ def _native(dataset: Dataset, layout: _Layout, syntax: UID) -> NDArray[np.uint16
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of some spare bytes at the end
-        options = {"correct_unused_bits": False, "view_only": True}
+        options = DecodeOptions(correct_unused_bits=False, view_only=True)
         raw, _ = get_decoder(syntax).as_array(dataset, raw=True, **options)  # type: ignore[arg-type]
     return _words(raw, layout)
 
@@ -212,8 +212,12 @@ def _compressed(dataset: Dataset, layout: _Layout, syntax: UID) -> NDArray[np.ui
                 warnings.simplefilter("ignore")  # of precisions that differ: see _agreed
                 if syntax == RLELossless:  # it tells of bytes too many by a warning alone
                     warnings.filterwarnings("error", "The decoded RLE segment")
-                decoder = get_decoder(syntax)
-                raw, _ = decoder.as_array(dataset, raw=True, decoding_plugin=PLUGINS[syntax])
+                raw, _ = get_decoder(syntax).as_array(
+                    dataset,
+                    raw=True,
+                    decoding_plugin=PLUGINS[syntax],
+                    correct_unused_bits=False,  # type: ignore[arg-type]
+                )
     except UNDECODABLE:
         raise BadStudy(f"the {_family(syntax)} stream is corrupt: it cannot be decoded") from None
     return _agreed(raw, layout, syntax, coded)
@@ -229,7 +233,10 @@ def _family(syntax: UID) -> str:
 
 def _stream(dataset: Dataset) -> bytes:
     """The one frame, its fragments joined (PS3.5 A.4)."""
-    frames = list(generate_frames(dataset.PixelData, number_of_frames=1))
+    try:
+        frames = list(generate_frames(dataset.PixelData, number_of_frames=1))
+    except UNDECODABLE:
+        raise BadStudy("PixelData holds no whole stream, as the transfer syntax says") from None
     if len(frames) != 1:
         raise BadStudy(f"PixelData holds {len(frames)} frames where one is stated")
     return frames[0]
@@ -280,8 +287,15 @@ def _agreed(
     if layout.high != layout.bits - 1 and not whole:
         raise BadStudy("HighBit is not the highest of the stored bits")
     if coded.precision > layout.bits and not (whole and syntax not in _LOSSY):
-        raw = _within(raw, layout, lossy=syntax in _LOSSY)
+        raw = _within(_extended(raw, coded, layout), layout, lossy=syntax in _LOSSY)
     return _words(raw, layout)
+
+
+def _extended(raw: NDArray[np.integer], coded: Coded, layout: _Layout) -> NDArray[np.integer]:
+    """Values of the stream's bits as numbers, with the sign that the film says they have."""
+    spare = layout.allocated - coded.precision
+    view = raw.view(f"{'i' if layout.signed else 'u'}{raw.dtype.itemsize}")
+    return (view << spare) >> spare
 
 
 def _within(raw: NDArray[np.integer], layout: _Layout, *, lossy: bool) -> NDArray[np.integer]:

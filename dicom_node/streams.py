@@ -92,7 +92,8 @@ def _jpeg_parts(stream: bytes) -> tuple[Coded, huffman.Scan | None]:
     """What the headers say, and the one scan where it is Huffman-coded and of one component."""
     tables: dict[int, bytes] = {}
     coded, interval = None, 0
-    for marker, segment, end in _segments(stream):
+    segments = list(_segments(stream))
+    for marker, segment, _ in segments:
         if marker in _FRAMES:
             coded = _frame(marker, segment)
         elif marker == _DHT:
@@ -103,15 +104,19 @@ def _jpeg_parts(stream: bytes) -> tuple[Coded, huffman.Scan | None]:
         raise ValueError("no frame")
     if coded.frame == _LS or coded.components != 1:
         return coded, None
-    # The last segment is the scan's header: component count, component, its two tables (B.2.3).
-    dc, ac = tables[segment[2] >> 4], tables.get(_AC + (segment[2] & 15))
+    _, header, end = segments[-1]
+    return coded, _scan(coded, header, tables, _entropy_coded(stream, end), interval)
+
+
+def _scan(
+    coded: Coded, header: bytes, tables: dict[int, bytes], data: bytes, interval: int
+) -> huffman.Scan:
+    """The scan by its header: component count, component, its two tables (B.2.3)."""
+    dc = tables[header[2] >> 4]
     if coded.frame == _LOSSLESS:
-        ac, units = None, coded.rows * coded.columns
-    elif ac is None:
-        raise ValueError("no table for AC")
-    else:
-        units = ceil(coded.rows / 8) * ceil(coded.columns / 8)
-    return coded, huffman.Scan(_entropy_coded(stream, end), dc, ac, units, interval)
+        return huffman.Scan(data, dc, None, coded.rows * coded.columns, interval)
+    blocks = ceil(coded.rows / 8) * ceil(coded.columns / 8)
+    return huffman.Scan(data, dc, tables[_AC + (header[2] & 15)], blocks, interval)
 
 
 def _segments(stream: bytes) -> Iterator[tuple[int, bytes, int]]:
