@@ -1,4 +1,4 @@
-"""From stored pixels to the picture that a film is meant to be looked at (PS3.4 N.2)."""
+"""From stored pixels to the picture that a film is meant to be looked at (docs/pixels.md)."""
 
 from __future__ import annotations
 
@@ -7,38 +7,40 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
-from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windowing
 
-from dicom_node.errors import BadStudy, Unreachable
+from dicom_node import grey, shutters
+from dicom_node.decoding import Stored, decode
+from dicom_node.errors import BadStudy
 from dicom_node.headers import UNDECODABLE
 from dicom_node.study import Frame, Instance
 
-_BEYOND = 1e12  # farther out than any stored value
+_SLAB = 256  # rows that are counted at a time: numpy counts in 64 bits
+_BLANK = 0.99  # part of a film of one grey, from which on nobody could read it
+_Inside = NDArray[np.bool_] | None
 
 
 def read_frame(instance: Instance) -> Frame:
     """The picture of a single-frame greyscale image.
 
     Modality LUT, then the first VOI LUT or else the first window with its function, then
-    MONOCHROME1 inverted. Without either, the range from least to greatest value is shown.
+    MONOCHROME1 inverted; padding and what lies outside the shutter black. Where the film states
+    none, or one that cannot be used, its own range is shown, and the notes say so.
 
     Raises:
-        BadStudy: the pixels cannot be decoded, are in colour or of several frames.
+        BadStudy: the pixels cannot be decoded, are in colour or of several frames, or the film is
+            blank.
+        Unreachable: the disk cannot be read now.
     """
-    dataset, stored = _decoded(instance.path)
-    if stored.ndim != 2:  # noqa: PLR2004 - rows and columns
-        raise BadStudy("the film is not a single greyscale frame")
+    film = decode(instance.path)
+    if film.dataset.get("PhotometricInterpretation") not in ("MONOCHROME1", "MONOCHROME2"):
+        raise BadStudy("Photometric Interpretation is neither MONOCHROME1 nor MONOCHROME2")
     try:
-        level, notes = _level(dataset, apply_modality_lut(stored, dataset).astype(np.float64))
+        picture, notes = _picture(film)
     except UNDECODABLE as error:
         raise BadStudy(f"LUT or window cannot be applied ({type(error).__name__})") from None
-    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
-        level = 1 - level
-    grey = np.round(255 * level).astype(np.uint8)
-    if grey.min() == grey.max():
-        raise BadStudy("the film is blank: every pixel has the same grey")
-    return Frame(instance=instance, grey=grey, notes=notes)
+    if _most_common(picture) > _BLANK:
+        raise BadStudy("the film is blank: (nearly) every pixel has the same grey")
+    return Frame(instance=instance, grey=picture, notes=notes)
 
 
 def pixel_digest(path: Path) -> str:
@@ -47,41 +49,53 @@ def pixel_digest(path: Path) -> str:
 
     Raises:
         BadStudy: the pixels cannot be decoded.
+        Unreachable: the disk cannot be read now.
     """
-    _, stored = _decoded(path)
-    digest = hashlib.sha256(str(stored.shape).encode())
-    digest.update(stored.astype("<i8").tobytes())
+    film = decode(path)
+    digest = hashlib.sha256(str(film.words.shape).encode())
+    meanings = film.meanings.astype("<i4")
+    for start in range(0, len(film.words), _SLAB):
+        digest.update(meanings[film.words[start : start + _SLAB]].tobytes())
     return digest.hexdigest()
 
 
-def _decoded(path: Path) -> tuple[Dataset, NDArray[np.integer]]:
-    try:
-        dataset = dcmread(path)
-        stored = dataset.pixel_array
-    except FileNotFoundError:
-        raise BadStudy("the file of a film is gone") from None
-    except OSError as error:
-        raise Unreachable(f"the file of a film cannot be read: {error.strerror}") from None
-    except UNDECODABLE as error:
-        raise BadStudy(f"pixels cannot be decoded ({type(error).__name__})") from None
-    return dataset, stored
+def _picture(film: Stored) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    dataset, meanings = film.dataset, film.meanings
+    seen, shutter_notes = shutters.inside(dataset, shutters.SHUTTER, film.words.shape)
+    exposed, collimator_notes = shutters.inside(dataset, shutters.COLLIMATOR, film.words.shape)
+    padding = grey.padding(dataset, meanings)
+    counts = _counts(film, _both(seen, exposed))
+    counts[padding] = 0
+    if not counts.any():
+        raise BadStudy("the film is blank: every pixel is padding")
+    shown = grey.greys(dataset, meanings, counts)
+    shown.table[padding] = 0
+    picture = shown.table[film.words]
+    if seen is not None:
+        picture[~seen] = 0
+    notes = (*shown.assumed, *shutter_notes, *(collimator_notes if shown.own_range else ()))
+    return picture, notes
 
 
-def _level(
-    dataset: Dataset, values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Values as parts of the range that is shown, 0 to 1, and what had to be assumed."""
-    if dataset.get("VOILUTSequence"):
-        bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-        shown = apply_voi(values.astype(np.int64), dataset, index=0).astype(np.float64)
-        return np.clip(shown / (2**bits - 1), 0, 1), ()
-    if dataset.get("WindowCenter") is not None and dataset.get("WindowWidth") is not None:
-        # The two values beyond all others tell the range that the library maps the window to.
-        probe = np.append(values.ravel(), (-_BEYOND, _BEYOND))
-        with np.errstate(over="ignore"):
-            shown = apply_windowing(probe, dataset, index=0).astype(np.float64)
-        low, high = shown[-2], shown[-1]
-        return ((shown[:-2] - low) / (high - low)).reshape(values.shape), ()
-    low, high = values.min(), values.max()
-    note = "The film states no window: shown from its least to its greatest value."
-    return (values - low) / max(high - low, 1e-9), (note,)
+def _most_common(picture: NDArray[np.uint8]) -> float:
+    """Which part of the pixels has the commonest grey."""
+    counts = sum(np.bincount(row, minlength=256) for row in picture)
+    return float(np.max(counts)) / picture.size
+
+
+def _both(one: _Inside, other: _Inside) -> _Inside:
+    """What both leave open; the first alone where they have nothing in common."""
+    if one is None or other is None:
+        return other if one is None else one
+    both: NDArray[np.bool_] = one & other
+    return both if both.any() else one
+
+
+def _counts(film: Stored, inside: _Inside) -> NDArray[np.int64]:
+    """How many pixels have each word, among those inside."""
+    counts = np.zeros(1 << film.bits, np.int64)
+    for start in range(0, len(film.words), _SLAB):
+        slab = film.words[start : start + _SLAB]
+        part = slab.ravel() if inside is None else slab[inside[start : start + _SLAB]]
+        counts += np.bincount(part, minlength=len(counts))
+    return counts

@@ -57,12 +57,17 @@ def read(
         prior=prior,
         findings=reading.findings,
         unread=reading.unread,
-        notes=(*plan.choice.notes, *current.notes, *(earlier.notes if earlier else ())),
+        notes=(*plan.choice.notes, *current.notes, *_of_prior(earlier)),
         made=reading.made,
         read_at=datetime.now().astimezone(),
         free_text=reading.free_text,
         answers=reading.answers,
     )
+
+
+def _of_prior(earlier: Frame | None) -> tuple[str, ...]:
+    """What had to be assumed of the prior: said of it, not of the film that is read."""
+    return tuple(f"On the prior: {note}" for note in (earlier.notes if earlier else ()))
 
 
 def prior_frame(path: Path | None) -> Frame | None:

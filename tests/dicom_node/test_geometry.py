@@ -234,3 +234,66 @@ def test_middle_area_and_overlap() -> None:
     assert box.iou(Box(4, 4, 8, 10)) == pytest.approx(12 / 36)
     assert box.iou(Box(6, 4, 9, 10)) == 0
     assert box.iou(Box(3, 5, 5, 7)) == pytest.approx(4 / 24)
+
+
+#: Rows to columns from 1 to 4 up to 4 to 1, odd and even, as small as a thumbnail and as large as
+#: a detector.
+RATIOS = [(1, 4), (1, 3), (1, 2), (2, 3), (4, 5), (1, 1), (5, 4), (3, 2), (2, 1), (3, 1), (4, 1)]
+
+
+def film_sizes(seed: int) -> list[tuple[int, int]]:
+    chance, sizes = random.Random(seed), []
+    for (high, wide), longest in itertools.product(RATIOS, (97, 1024, 2011, 4288)):
+        scale = longest / max(high, wide)
+        rows, columns = round(high * scale), round(wide * scale)
+        sizes.append((rows + chance.randrange(2), columns + chance.randrange(2)))
+    return sizes
+
+
+def any_boxes(rows: int, columns: int, chance: random.Random) -> list[Box]:
+    """Boxes between pixels, of every size that the model can say."""
+    boxes = []
+    while len(boxes) < 12:
+        left, right = sorted(chance.uniform(0, columns) for _ in range(2))
+        top, bottom = sorted(chance.uniform(0, rows) for _ in range(2))
+        if min(right - left, bottom - top) > 2 * max(rows, columns) / MODEL_SCALE:
+            boxes.append(Box(left, top, right, bottom))
+    return boxes
+
+
+def apart(one: Box, other: Box) -> float:
+    """How far the edges of two boxes are from each other at most, in pixels."""
+    edges = ("left", "top", "right", "bottom")
+    return max(abs(getattr(one, edge) - getattr(other, edge)) for edge in edges)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS, ids="".join)
+def test_there_and_back_for_every_aspect_ratio(orientation: tuple[str, str]) -> None:
+    """Through the square within half a pixel; through the model's thousandths, rounded, within
+    half of one and half a pixel.
+    """
+    chance = random.Random("".join(orientation))
+    for rows, columns in film_sizes(seed=11):
+        fit = Fit.standing(rows, columns, orientation)
+        for box in any_boxes(rows, columns, chance):
+            assert apart(fit.to_stored(fit.to_square(box)), box) <= 0.5, (rows, columns)
+            back = fit.from_model(fit.to_model(box))
+            assert apart(back, box) <= fit.side / 2000 + 0.5, (rows, columns)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS, ids="".join)
+def test_every_thousandth_that_the_model_says_is_said_again(orientation: tuple[str, str]) -> None:
+    """No drift: from the model's numbers to the film and back they are the same."""
+    chance = random.Random(3)
+    for rows, columns in film_sizes(seed=12):
+        fit = Fit.standing(rows, columns, orientation)
+        for box in any_boxes(rows, columns, chance):
+            said = fit.to_model(box)
+            again = fit.to_model(fit.from_model(said))
+            on_film = fit.to_square(Box(0, 0, columns, rows))
+            scale = fit.side / MODEL_SCALE
+            inside = (said[0] * scale >= on_film.top and said[1] * scale >= on_film.left
+                      and said[2] * scale <= on_film.bottom
+                      and said[3] * scale <= on_film.right)  # fmt: skip
+            if inside:  # else it was rounded onto the padding, and is clipped to the film
+                assert again == said, (rows, columns)
