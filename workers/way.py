@@ -37,14 +37,26 @@ Work = Callable[[Site, Job], None]
 _PRIOR = TypeAdapter(Prior)
 
 
-def take(site: Site, stage: Stage, work: Work, *, owner: str, lease_seconds: float) -> bool:
-    """Lease one job that is due in a stage and do its work; False when nothing is due."""
+#: Each so manieth turn of a worker is of who has waited for long, so that nobody waits for ever,
+#: and a backlog does not hold up what is urgent.
+_FAIR_TURN = 4
+
+
+def take(
+    site: Site, stage: Stage, work: Work, *, owner: str, lease_seconds: float, turn: int = 1
+) -> bool:
+    """Lease one job that is due in a stage and do its work; False when nothing is due.
+
+    ``turn`` counts, from 1, how often this worker has asked.
+    """
+    limits = site.settings.limits
     job = jobs.lease(
         site.database,
         stage,
         owner=owner,
         seconds=lease_seconds,
-        attempts=site.settings.limits.attempts,
+        attempts=limits.attempts,
+        patience=None if turn % _FAIR_TURN else limits.routine_wait_seconds,
     )
     if job is None:
         return False
@@ -93,6 +105,7 @@ def fetch(site: Site, job: Job) -> None:
         reason=f"prior {prior.outcome}",
         rule=plan.rule.name,
         prior=_PRIOR.dump_json(prior).decode(),
+        priority=max(job.priority, plan.rule.at_least),
     )
     site.ring(jobs.READ)
 

@@ -19,6 +19,7 @@ from dicom_node.ledger.tables import (
     quarantine,
     retrievals,
 )
+from dicom_node.study import Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Arrival:
     sha256: str
     opens_job: bool
     association: str = ""  # empty: found by the scan at start
+    priority: Priority = Priority.ROUTINE
 
 
 def record(database: Database, arrivals: Sequence[Arrival]) -> None:
@@ -186,7 +188,7 @@ def _known(connection: Connection, arrival: Arrival) -> bool:
 
 
 def _enter(connection: Connection, arrival: Arrival) -> None:
-    job = _arriving_job(connection, arrival.study_instance_uid) if arrival.opens_job else None
+    job = _arriving_job(connection, arrival) if arrival.opens_job else None
     connection.execute(
         insert(instances).values(
             study_instance_uid=arrival.study_instance_uid,
@@ -200,28 +202,35 @@ def _enter(connection: Connection, arrival: Arrival) -> None:
     )
 
 
-def _arriving_job(connection: Connection, study_instance_uid: str) -> int:
-    """The job of the study that is still arriving; a new revision where there is none."""
+def _arriving_job(connection: Connection, arrival: Arrival) -> int:
+    """The job of the study that is still arriving; a new revision where there is none.
+
+    It has the highest priority that any of its images, or an earlier revision, states.
+    """
     latest = connection.execute(
-        select(jobs.c.id, jobs.c.revision, jobs.c.state)
-        .where(jobs.c.study_instance_uid == study_instance_uid)
+        select(jobs.c.id, jobs.c.revision, jobs.c.state, jobs.c.priority)
+        .where(jobs.c.study_instance_uid == arrival.study_instance_uid)
         .order_by(jobs.c.revision.desc())
         .limit(1)
     ).first()
+    priority = max(arrival.priority, arrival.priority if latest is None else latest.priority)
     if latest is not None and latest.state == State.RECEIVED:
-        connection.execute(update(jobs).where(jobs.c.id == latest.id).values(arrived_at=now()))
+        connection.execute(
+            update(jobs).where(jobs.c.id == latest.id).values(arrived_at=now(), priority=priority)
+        )
         return int(latest.id)
     revision = 1 if latest is None else latest.revision + 1
     job = connection.execute(
         insert(jobs)
         .values(
-            study_instance_uid=study_instance_uid,
+            study_instance_uid=arrival.study_instance_uid,
             revision=revision,
             state=State.RECEIVED,
             state_since=now(),
             received_at=now(),
             arrived_at=now(),
             due_at=now(),
+            priority=priority,
         )
         .returning(jobs.c.id)
     ).scalar_one()

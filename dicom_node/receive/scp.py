@@ -23,8 +23,10 @@ from dicom_node.equipment import made_by_this_project
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import UNDECODABLE, is_image
 from dicom_node.receive.door import Door
+from dicom_node.receive.priority import STATES_PRIORITY, priority_of
 from dicom_node.receive.recorder import CONFLICT, Closed, Opened, Recorder, SetAside, Stored
 from dicom_node.spool import Filed, Spool, checked_uid
+from dicom_node.study import Priority
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ _HEADER = [
     "StudyInstanceUID",
     "PatientID",
     "ContributingEquipmentSequence",
+    *STATES_PRIORITY,
 ]
 
 
@@ -50,6 +53,7 @@ class Header:
     study_instance_uid: str
     patient: str  # never logged
     ours: bool
+    priority: Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,7 @@ class Receiver:
                     sop_class_uid=header.sop_class_uid,
                     opens_job=is_image(header.sop_class_uid),
                     association=self._associations.get(event.assoc, ""),
+                    priority=header.priority,
                 )
             )
         return SUCCESS
@@ -217,6 +222,7 @@ def read_header(path: Path) -> Header:
             study_instance_uid=_uid(dataset, "StudyInstanceUID"),
             patient=str(dataset.get("PatientID") or "").strip(),
             ours=made_by_this_project(dataset),
+            priority=priority_of(dataset),
         )
     except UNDECODABLE as error:
         raise BadStudy(f"data set cannot be decoded ({type(error).__name__})") from None
@@ -241,6 +247,7 @@ def scan(spool: Spool, recorded: set[str], recorder: Recorder) -> int:
                 sop_class_uid=header.sop_class_uid,
                 opens_job=is_image(header.sop_class_uid),
                 association="",
+                priority=header.priority,
             )
         )
         found += 1

@@ -36,6 +36,7 @@ from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.jobs import DELIVER, FETCH, READ, Job, Stage, State
 from dicom_node.peer import Peer
 from dicom_node.report import Weights
+from dicom_node.study import Priority
 from models.engines.base import Answer, Identity, Request
 from workers import way
 from workers.site import Site, configure, open_site
@@ -64,7 +65,7 @@ class Node:
     def engine(self, weights: Weights = Weights.MODEL, **known: Known) -> FakeEngine:
         return FakeEngine(self.site.configuration.vocabulary, KNOWN | known, weights=weights)
 
-    def receive(self, *films: Path) -> int:
+    def receive(self, *films: Path, priority: Priority = Priority.ROUTINE) -> int:
         """Put the films of one study where the edge puts them, until the study is complete."""
         for film in films:
             header = dcmread(film, stop_before_pixels=True)
@@ -72,16 +73,22 @@ class Node:
             place, _ = self.site.spool.file(film, self.site.spool.study(study), uid)
             arrival = Arrival(
                 study, uid, str(header.SOPClassUID), self.site.spool.below(place),
-                spool.sha256(place), True,
+                spool.sha256(place), True, priority=priority,
             )  # fmt: skip
             arrivals.record(self.site.database, [arrival])
         (job,) = arrivals.complete(self.site.database, 0, 3600)
         return job
 
     def take(
-        self, stage: Stage, work: way.Work, *, owner: str = "test", lease_seconds: float = 60
+        self,
+        stage: Stage,
+        work: way.Work,
+        *,
+        owner: str = "test",
+        lease_seconds: float = 60,
+        turn: int = 1,
     ) -> bool:
-        return way.take(self.site, stage, work, owner=owner, lease_seconds=lease_seconds)
+        return way.take(self.site, stage, work, owner=owner, lease_seconds=lease_seconds, turn=turn)
 
     def fetch(self) -> bool:
         return self.take(FETCH, way.fetch)
@@ -370,6 +377,50 @@ def test_a_broker_that_is_away_does_not_stop_a_study(node: Node, film: Path) -> 
     assert node.fetch()
     assert node.job(job).state is State.READING
     assert jobs.waiting(node.site.database) == {"read": 1}
+
+
+# Whose turn it is
+
+
+def test_what_is_urgent_is_read_before_all_that_waits(node: Node, tmp_path: Path) -> None:
+    for number in range(10):
+        node.receive(chest(tmp_path / f"{number}.dcm"))
+    while node.fetch():
+        pass
+    stat = node.receive(chest(tmp_path / "stat.dcm"), priority=Priority.STAT)
+    assert node.fetch()
+    assert node.read()
+    assert node.job(stat).state is State.READ
+    assert jobs.waiting(node.site.database) == {"read": 10, "deliver": 1}
+
+
+def test_a_rule_raises_the_priority_of_what_it_reads_and_lowers_none(
+    node: Node, tmp_path: Path
+) -> None:
+    rules = node.written.folder / "rules.yaml"
+    text = rules.read_text("utf-8")
+    rules.write_text(text.replace("priority: routine", "priority: high"), encoding="utf-8")
+    node.open()
+    for stated, then in ((Priority.ROUTINE, Priority.HIGH), (Priority.STAT, Priority.STAT)):
+        job = node.receive(chest(tmp_path / f"{stated}.dcm"), priority=stated)
+        assert node.fetch()
+        assert node.job(job).priority is then
+
+
+def test_each_fourth_turn_is_of_who_has_waited_for_long(node: Node, tmp_path: Path) -> None:
+    """A stream of urgent studies does not hold up the others for ever, and these do not hold up
+    the urgent ones.
+    """
+    routine = node.receive(chest(tmp_path / "routine.dcm"))
+    node.make_due(routine, due_at=1000.0)
+    urgent = [
+        node.receive(chest(tmp_path / f"{number}.dcm"), priority=Priority.STAT)
+        for number in range(4)
+    ]
+    order: list[int] = []
+    for turn in range(1, 6):
+        node.take(FETCH, lambda _, job: order.append(job.id), turn=turn)
+    assert order == [*urgent[:3], routine, urgent[3]]
 
 
 # The prior
