@@ -48,7 +48,8 @@ def test_it_is_read_from_the_file_that_came(tmp_path: Path) -> None:
 
 def test_a_sequence_that_is_none_sets_no_image_aside(tmp_path: Path) -> None:
     film = dcmread(chest(tmp_path / "film.dcm"))
-    film.add_new(0x00400270, "OB", b"no item at all")  # which the file then calls 0040,0275
+    of_no_vr = b"\xfe\xff\x00\xe0\x08\x00\x00\x00\x40\x00\x03\x10XX\xff\xff"
+    film.add_new(0x00400270, "OB", of_no_vr)  # which the file then calls 0040,0275
     film.save_as(tmp_path / "film.dcm")
     named, misnamed = b"\x40\x00\x75\x02SQ", b"\x40\x00\x70\x02OB"
     data = (tmp_path / "film.dcm").read_bytes()
