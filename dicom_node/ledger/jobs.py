@@ -3,6 +3,7 @@
 ::
 
     received → queued → fetching → reading → read → delivering → done
+          ↖_________________/ (the archive holds more images than have arrived)
                     ↘        ↘          ↘                 ↘
                     refused  failed     failed            failed
 
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, or_, select, true, update
 
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger.database import Database, now
@@ -81,6 +82,7 @@ class Job:
     attempts: int
     leased: bool
     lease_owner: str | None
+    expected: int | None  # images that the archive holds, once it was asked
     prior: str | None
     report: str | None
 
@@ -135,11 +137,13 @@ def advance(
     *,
     reason: str = "",
     wait: float = 0.0,
+    provided: ColumnElement[bool] | None = None,
     **columns: Any,
 ) -> bool:
     """Hand a leased job on to another state, due after ``wait`` seconds.
 
-    Returns False, and changes nothing, when somebody else has the job by now.
+    Returns False, and changes nothing, when somebody else has the job by now, or when what is to
+    be ``provided`` does not hold.
     """
     with database.writing() as connection:
         mine = connection.execute(
@@ -148,6 +152,7 @@ def advance(
                 jobs.c.lease_owner == job.lease_owner,
                 jobs.c.attempts == job.attempts,
                 jobs.c.state == job.state,
+                true() if provided is None else provided,
             )
         ).first()
         if mine is None:
@@ -324,6 +329,7 @@ def _job(row: Row[Any]) -> Job:
         attempts=row.attempts,
         leased=bool(row.leased),
         lease_owner=row.lease_owner,
+        expected=row.expected,
         prior=row.prior,
         report=row.report,
     )

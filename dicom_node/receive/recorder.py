@@ -135,7 +135,12 @@ class Recorder:
         for kind, group in itertools.groupby(facts, type):
             if kind is Stored:
                 found = [self._arrival(fact) for fact in group if isinstance(fact, Stored)]
-                arrivals.record(self._database, [one for one in found if one is not None])
+                arrivals.record(
+                    self._database,
+                    [one for one in found if one is not None],
+                    edge=self._edge,
+                    lease=self._lease,
+                )
                 continue
             for fact in group:
                 match fact:

@@ -75,7 +75,25 @@ def test_the_association_of_an_edge_that_died_holds_nothing_back_for_ever(
     time.sleep(0.15)
 
     assert arrivals.complete(database, 0, 3600) == [1]
+
+
+def test_an_edge_that_only_seemed_dead_goes_on(database: Database) -> None:
+    """Its machine stood still, and another edge has forgotten its association meanwhile."""
+    arrivals.open_association(database, "a", "edge", -7200)
+    arrivals.record(database, [arrival("1.2", "1.2.1", association="a")], edge="edge", lease=60)
     arrivals.forget_associations(database)
+    arrivals.record(database, [arrival("1.2", "1.2.2", association="a")], edge="edge", lease=60)
+    assert arrivals.complete(database, 0, 3600) == []
+    arrivals.close_association(database, "a")
+    assert arrivals.complete(database, 0, 3600) == [1]
+
+
+def test_an_edge_that_stood_still_for_a_moment_renews_its_associations(database: Database) -> None:
+    arrivals.open_association(database, "a", "edge", -60)
+    arrivals.record(database, [arrival("1.2", "1.2.1", association="a")])
+    arrivals.forget_associations(database)
+    arrivals.renew_associations(database, "edge", 60)
+    assert arrivals.complete(database, 0, 3600) == []
 
 
 def test_the_ceiling_ends_the_wait_for_a_study_that_never_ends(database: Database) -> None:
