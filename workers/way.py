@@ -1,6 +1,6 @@
 """The way of one study, stage by stage: each takes a leased job and hands it on.
 
-1. :func:`fetch`: does a rule read it, which film, and is there a prior?
+1. :func:`fetch`: is all here, does a rule read it, which film, and is there a prior?
 2. :func:`read`: the model reads; the report is published. The GPU's work ends here.
 3. :func:`deliver`: the objects are built and brought to every destination.
 
@@ -28,7 +28,7 @@ from dicom_node.report import Prior, PriorOutcome, Report
 from dicom_node.rules import Plan
 from dicom_node.study import Study
 from models.engines.base import Engine
-from workers import reading, sending
+from workers import counting, reading, sending
 from workers.site import Site
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,8 @@ def take(
 
 def fetch(site: Site, job: Job) -> None:
     """Choose the rule and the film, and look for a prior."""
+    if job.expected is None and counting.waits_for_more(site, job, _study(site, job)):
+        return
     plan = plan_of(site, job)
     if jobs.is_behind(site.database, job):
         raise Unreachable("an earlier revision of this study is still on its way")

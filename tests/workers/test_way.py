@@ -41,6 +41,7 @@ from models.engines.base import Answer, Identity, Request
 from workers import way
 from workers.site import Site, configure, open_site
 
+BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
 KNOWN = {
     "pneumothorax": Known(site="right pleural space", box=(100, 80, 300, 240), score=0.93),
     "cardiomegaly": Known(box=(450, 300, 800, 760), score=0.71),
@@ -421,6 +422,108 @@ def test_each_fourth_turn_is_of_who_has_waited_for_long(node: Node, tmp_path: Pa
     for turn in range(1, 6):
         node.take(FETCH, lambda _, job: order.append(job.id), turn=turn)
     assert order == [*urgent[:3], routine, urgent[3]]
+
+
+# What the archive counts
+
+
+def in_the_archive(archive: Orthanc | Qrscp, node: Node, *films: Path) -> None:
+    """Films that the archive holds, and the node knows it."""
+    peer = Peer("archive", archive.aet, "127.0.0.1", archive.dicom_port, "TEST")
+    assert {one.verdict for one in send(films, peer)} == {Verdict.ACCEPTED}
+    node.open(archive=nodes.peer(archive, protocol="dimse", retrieve="c-get"))
+
+
+def of_one_study(film: Path, number: int, **elements: object) -> list[Path]:
+    """Further films of a study."""
+    study = {"StudyInstanceUID": dcmread(film).StudyInstanceUID}
+    return [
+        chest(film.parent / f"{film.stem}-{index}.dcm", **IDENTITY, **study, **elements)
+        for index in range(number)
+    ]
+
+
+def test_what_the_archive_holds_and_has_not_sent_yet_is_waited_for(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    second, third = of_one_study(film, 2)
+    report_of_ours = chest(
+        tmp_path / "sr.dcm", **IDENTITY, Modality="SR", SOPClassUID=BASIC_TEXT_SR,
+        StudyInstanceUID=dcmread(film).StudyInstanceUID,
+    )  # fmt: skip
+    with Orthanc(tmp_path / "archive") as archive:
+        in_the_archive(archive, node, film, second, third, report_of_ours)
+        job = node.receive(film, second)
+        assert node.fetch()
+        assert node.job(job).state is State.RECEIVED
+        assert node.job(job).reason == "the archive holds 3 images, 2 have arrived"
+        assert not node.fetch()
+        assert node.receive(third) == job
+        assert node.fetch()
+    assert node.job(job).state is State.READING
+    assert node.told(job).count("received: the archive holds 3 images, 2 have arrived") == 1
+    assert "complete with 3 image(s); the archive holds 3" in node.told(job)
+
+
+def test_what_does_not_come_in_time_is_read_without_and_not_asked_for_again(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    with Orthanc(tmp_path / "archive") as archive:
+        in_the_archive(archive, node, film, *of_one_study(film, 1))
+        job = node.receive(film)
+        assert node.fetch()
+        assert arrivals.complete(node.site.database, 0, 3600, count=60) == []
+        assert arrivals.complete(node.site.database, 0, 3600, count=0) == [job]
+        assert node.fetch()
+    assert node.job(job).state is State.READING
+    assert node.told(job)[-2:] == [
+        "complete with 1 image(s); the archive holds 2",
+        "reading: prior none found",
+    ]
+
+
+def test_a_study_that_is_all_here_is_asked_for_once(node: Node, film: Path, tmp_path: Path) -> None:
+    with Orthanc(tmp_path / "archive") as archive:
+        in_the_archive(archive, node, film)
+        job = node.receive(film)
+        assert node.fetch()
+        assert node.told(job)[-2:] == [
+            "the archive holds 1, 1 have arrived",
+            "reading: prior none found",
+        ]
+
+
+def test_an_archive_that_does_not_count_changes_nothing(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    with Qrscp(tmp_path / "archive") as archive:
+        in_the_archive(archive, node, film, *of_one_study(film, 1))
+        job = node.receive(film)
+        assert node.fetch()
+    assert node.job(job).state is State.READING
+    assert "the archive does not count images, 1 have arrived" in node.told(job)
+
+
+def test_an_archive_that_is_away_holds_no_study_back(node: Node, film: Path) -> None:
+    node.open(archive=nowhere(), limits={"prior_wait_seconds": 0.01})
+    job = node.receive(film)
+    assert node.fetch()
+    assert node.job(job).state is State.READING
+    assert "not counted in the archive: archive does not answer at its host and port" in node.told(
+        job
+    )
+
+
+@pytest.mark.parametrize(
+    ("ask", "elements"), [(False, {}), (True, {"Modality": "CT"})], ids=["by setting", "no rule"]
+)
+def test_where_it_need_not_be_the_archive_is_not_asked(
+    node: Node, film: Path, ask: bool, elements: dict[str, str]
+) -> None:
+    node.open(archive=nowhere(), completion={"ask_archive": ask}, limits={"prior_wait_seconds": 1})
+    job = node.receive(chest(film, **elements))
+    assert node.fetch()
+    assert "not counted" not in "".join(node.told(job))
 
 
 # The prior
