@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dicom_node import yamlfile
 from dicom_node.errors import Misconfigured, NotForUs
 from dicom_node.films import Choice, choose_film
-from dicom_node.study import Study
+from dicom_node.study import Priority, Study
 
 #: Only frontal films can be stood up (see geometry.py).
 _Frontal = Literal["PA", "AP", "frontal"]
@@ -45,6 +45,12 @@ class Rule(_Section):
     questions: Annotated[tuple[str, ...], Field(min_length=1)]
     outputs: Annotated[tuple[str, ...], Field(min_length=1)]
     priors: Priors | None = None
+    priority: Literal["routine", "high", "stat"] = "routine"
+
+    @property
+    def at_least(self) -> Priority:
+        """The priority that what it reads has, if its images do not state a higher one."""
+        return Priority[self.priority.upper()]
 
 
 class RulesFile(_Section):

@@ -155,6 +155,7 @@ class LimitsSection(_Section):
     prior_wait_seconds: Seconds = 120
     attempts: Annotated[int, Field(ge=1)] = 3
     sweep_seconds: Seconds = 2
+    routine_wait_seconds: Seconds = 1800
 
 
 class RetentionSection(_Section):

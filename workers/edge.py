@@ -10,7 +10,8 @@ import uuid
 from pathlib import Path
 
 from dicom_node.errors import Misconfigured, Unreachable
-from dicom_node.ledger import arrivals, jobs
+from dicom_node.ledger import announcements, arrivals, jobs
+from dicom_node.receive.announcements import handlers
 from dicom_node.receive.door import Door
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scp import Origin, Receiver, scan
@@ -19,8 +20,6 @@ from workers.site import Site
 
 log = logging.getLogger(__name__)
 
-#: How long the associations of an edge that died hold back their studies.
-_ASSOCIATION_LEASE_SECONDS = 30
 #: A stage that has work is rung for again after this: the broker may have forgotten.
 _RING_AGAIN_SECONDS = 15
 _RETENTION_EVERY_SECONDS = 600
@@ -33,7 +32,8 @@ def run(site: Site, stop: threading.Event) -> None:
         Misconfigured: the port cannot be listened on.
     """
     # Not host and process id: a container that is started again has the same.
-    recorder = Recorder(site.database, site.spool, uuid.uuid4().hex, _ASSOCIATION_LEASE_SECONDS)
+    lease = site.settings.completion.edge_lease_seconds
+    recorder = Recorder(site.database, site.spool, uuid.uuid4().hex, lease)
     recorder.start()
     node = site.settings.node
     place = f"{socket.gethostname()}-{node.port}."
@@ -84,6 +84,7 @@ def _receiver(site: Site, recorder: Recorder, incoming: Path) -> Receiver:
         incoming=incoming,
         maximum_pdu_bytes=receive.maximum_pdu_bytes,
         idle_seconds=receive.idle_seconds,
+        announcements=handlers(site.database),
     )
 
 
@@ -98,13 +99,20 @@ def _sweep_until(site: Site, stop: threading.Event, recorder: Recorder) -> None:
             if time.monotonic() - cleaned > _RETENTION_EVERY_SECONDS:
                 cleaned = time.monotonic()
                 sweep_files(site.database, site.spool, site.settings.retention)
+                announcements.forget(site.database)
         except Unreachable as error:
             log.warning("%s; trying again", error)
 
 
 def _sweep(site: Site, rung: dict[str, float]) -> None:
     completion = site.settings.completion
-    ready = arrivals.complete(site.database, completion.quiet_seconds, completion.ceiling_seconds)
+    ready = arrivals.complete(
+        site.database,
+        completion.quiet_seconds,
+        completion.ceiling_seconds,
+        announced=completion.announced_seconds,
+        count=completion.count_seconds,
+    )
     for job in ready:
         log.info("study complete, job %d", job)
         rung.pop(jobs.FETCH.name, None)

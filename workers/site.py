@@ -117,9 +117,10 @@ def celery_application(chosen: Settings) -> Celery:
 
 def longest_task_seconds(chosen: Settings) -> float:
     """What the longest task may take; leases and visibility are derived from it."""
-    # Beside the time for priors a query may take its time once for each study that is looked at.
+    # Beside the time for priors a query may take its time once for each study that is looked at,
+    # and once to count the images of the study itself.
     archive = chosen.archive.timeout_seconds if chosen.archive else 0
-    fetching = chosen.limits.prior_wait_seconds + 5 * archive
+    fetching = chosen.limits.prior_wait_seconds + 6 * archive
     return _LEASE_MARGIN * max(chosen.limits.reading_seconds, fetching)
 
 

@@ -5,6 +5,7 @@ The only file, with ``dicom_node/queue.py``, that knows Celery.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import socket
@@ -40,6 +41,7 @@ class Worker:
     def __init__(self, configuration: Configuration) -> None:
         """Open nothing yet."""
         self._configuration = configuration
+        self._turns = itertools.count(1)
 
     @cached_property
     def site(self) -> Site:
@@ -63,7 +65,12 @@ class Worker:
             return
         owner = f"{socket.gethostname()}:{os.getpid()}"
         if way.take(
-            self.site, stage, work, owner=owner, lease_seconds=longest_task_seconds(chosen)
+            self.site,
+            stage,
+            work,
+            owner=owner,
+            lease_seconds=longest_task_seconds(chosen),
+            turn=next(self._turns),
         ):
             self.site.ring(stage)
 

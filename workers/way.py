@@ -1,6 +1,6 @@
 """The way of one study, stage by stage: each takes a leased job and hands it on.
 
-1. :func:`fetch`: does a rule read it, which film, and is there a prior?
+1. :func:`fetch`: is all here, does a rule read it, which film, and is there a prior?
 2. :func:`read`: the model reads; the report is published. The GPU's work ends here.
 3. :func:`deliver`: the objects are built and brought to every destination.
 
@@ -26,7 +26,7 @@ from dicom_node.report import Prior, PriorOutcome, Report
 from dicom_node.rules import Plan
 from dicom_node.study import Study
 from models.engines.base import Engine
-from workers import reading, sending
+from workers import counting, reading, sending
 from workers.site import Site
 
 log = logging.getLogger(__name__)
@@ -34,14 +34,26 @@ log = logging.getLogger(__name__)
 Work = Callable[[Site, Job], None]
 
 
-def take(site: Site, stage: Stage, work: Work, *, owner: str, lease_seconds: float) -> bool:
-    """Lease one job that is due in a stage and do its work; False when nothing is due."""
+#: Each so manieth turn of a worker is of who has waited for long, so that nobody waits for ever,
+#: and a backlog does not hold up what is urgent.
+_FAIR_TURN = 4
+
+
+def take(
+    site: Site, stage: Stage, work: Work, *, owner: str, lease_seconds: float, turn: int = 1
+) -> bool:
+    """Lease one job that is due in a stage and do its work; False when nothing is due.
+
+    ``turn`` counts, from 1, how often this worker has asked.
+    """
+    limits = site.settings.limits
     job = jobs.lease(
         site.database,
         stage,
         owner=owner,
         seconds=lease_seconds,
-        attempts=site.settings.limits.attempts,
+        attempts=limits.attempts,
+        patience=None if turn % _FAIR_TURN else limits.routine_wait_seconds,
     )
     if job is None:
         return False
@@ -67,6 +79,8 @@ def take(site: Site, stage: Stage, work: Work, *, owner: str, lease_seconds: flo
 
 def fetch(site: Site, job: Job) -> None:
     """Choose the rule and the film, and look for a prior."""
+    if job.expected is None and counting.waits_for_more(site, job, _study(site, job)):
+        return
     plan = plan_of(site, job)
     if jobs.is_behind(site.database, job):
         raise Unreachable("an earlier revision of this study is still on its way")
@@ -90,6 +104,7 @@ def fetch(site: Site, job: Job) -> None:
         reason=f"prior {prior.outcome}",
         rule=plan.rule.name,
         prior=report.prior_to_json(prior),
+        priority=max(job.priority, plan.rule.at_least),
     )
     site.ring(jobs.READ)
 

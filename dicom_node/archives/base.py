@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -43,6 +44,11 @@ class Archive(Protocol):
 
     def find_series(self, study_instance_uid: str) -> list[FoundSeries]:
         """All series of a study."""
+
+    def count_images(self, study_instance_uid: str, modalities: Collection[str]) -> int | None:
+        """How many objects the series of a study have that are of these modalities; None when the
+        archive does not count.
+        """
 
     def retrieve(
         self, series: FoundSeries, into: Path, *, message_id: int, seconds: float

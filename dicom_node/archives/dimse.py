@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from dicom_node import durable
 from dicom_node.archives.base import FoundSeries, FoundStudy
 from dicom_node.association import association
 from dicom_node.errors import BadStudy, Rejected, Unreachable
-from dicom_node.headers import date_of, patient_of
+from dicom_node.headers import UNDECODABLE, date_of, patient_of
 from dicom_node.peer import Peer
 from dicom_node.spool import checked_uid
 from dicom_node.study import Patient
@@ -119,6 +119,24 @@ class DimseArchive:
             )
             for uid, answer in _each_once(answers, "SeriesInstanceUID")
         ]
+
+    def count_images(self, study_instance_uid: str, modalities: Collection[str]) -> int | None:
+        """How many objects the series of these modalities have; see :class:`Archive`.
+
+        By Number of Series Related Instances (0020,1209), which is optional (PS3.4 C.6.1.1.4).
+        """
+        keys = Dataset()
+        keys.StudyInstanceUID = study_instance_uid
+        keys.SeriesInstanceUID = ""
+        keys.Modality = ""
+        keys.NumberOfSeriesRelatedInstances = ""
+        answers = self._find("SERIES", keys)
+        counts = [
+            _count(answer)
+            for _, answer in _each_once(answers, "SeriesInstanceUID")
+            if str(answer.get("Modality") or "").strip().upper() in modalities
+        ]
+        return None if None in counts else sum(filter(None, counts))
 
     def has_instance(
         self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str
@@ -229,6 +247,14 @@ def _series_keys(series: FoundSeries) -> Dataset:
 def _each_once(answers: list[Dataset], keyword: str) -> list[tuple[str, Dataset]]:
     """(UID, answer) of each entity; some archives answer once for each of its instances."""
     return list({str(answer.get(keyword) or ""): answer for answer in answers}.items())
+
+
+def _count(answer: Dataset) -> int | None:
+    try:
+        value = answer.get("NumberOfSeriesRelatedInstances")
+        return None if value in (None, "") else int(value)
+    except UNDECODABLE:
+        return None
 
 
 def _several(value: Any) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
 
+from dicom_node.ledger.completion import finished
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
 from dicom_node.ledger.jobs import State
@@ -19,6 +20,12 @@ from dicom_node.ledger.tables import (
     quarantine,
     retrievals,
 )
+from dicom_node.study import Priority
+
+#: An association is forgotten only when its edge has been silent for so long.
+_DEAD_FOR_SECONDS = 3600
+#: So many rows are changed in one transaction; others that write wait for no more.
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +39,21 @@ class Arrival:
     sha256: str
     opens_job: bool
     association: str = ""  # empty: found by the scan at start
+    priority: Priority = Priority.ROUTINE
 
 
-def record(database: Database, arrivals: Sequence[Arrival]) -> None:
-    """Enter objects, in one transaction; an object already entered changes nothing."""
+def record(
+    database: Database, arrivals: Sequence[Arrival], *, edge: str = "", lease: float = 0.0
+) -> None:
+    """Enter objects, in one transaction; an object already entered changes nothing.
+
+    An association of this edge that was forgotten meanwhile, the edge having seemed dead, is open
+    again for ``lease`` seconds.
+    """
     with database.writing() as connection:
         for arrival in arrivals:
             if arrival.association:
+                _open(connection, arrival.association, edge, lease)
                 _tie(connection, arrival.association, arrival.study_instance_uid)
             if not _known(connection, arrival):
                 _enter(connection, arrival)
@@ -47,11 +62,7 @@ def record(database: Database, arrivals: Sequence[Arrival]) -> None:
 def open_association(database: Database, association: str, edge: str, lease: float) -> None:
     """An association began at this edge; told twice, it changes nothing."""
     with database.writing() as connection:
-        known = select(associations.c.id).where(associations.c.id == association)
-        if connection.execute(known).first() is None:
-            connection.execute(
-                insert(associations).values(id=association, edge=edge, lease_until=now() + lease)
-            )
+        _open(connection, association, edge, lease)
 
 
 def close_association(database: Database, association: str) -> None:
@@ -73,47 +84,62 @@ def renew_associations(database: Database, edge: str, lease: float) -> None:
 
 
 def forget_associations(database: Database) -> None:
-    """Delete the rows of associations that ended, by closing or by the death of their edge."""
+    """Delete the rows of associations that ended, by closing or by the death of their edge.
+
+    An edge may only seem to be dead, its lease run out because its machine stood still: what it
+    says next renews its associations.
+    """
     with database.writing() as connection:
-        over = select(associations.c.id).where(~_open())
+        ended = or_(
+            associations.c.closed_at.is_not(None),
+            associations.c.lease_until < now() - _DEAD_FOR_SECONDS,
+        )
+        over = list(
+            connection.execute(select(associations.c.id).where(ended).limit(_AT_ONCE)).scalars()
+        )
         connection.execute(
             delete(association_studies).where(association_studies.c.association_id.in_(over))
         )
-        connection.execute(delete(associations).where(~_open()))
+        connection.execute(delete(associations).where(associations.c.id.in_(over)))
 
 
-def complete(database: Database, quiet: float, ceiling: float) -> list[int]:
-    """Queue each study on which nothing arrived for ``quiet`` seconds and that no open association
-    brings more of, and each that has been arriving for ``ceiling`` seconds. Returns their jobs.
+def complete(
+    database: Database,
+    quiet: float,
+    ceiling: float,
+    *,
+    announced: float | None = None,
+    count: float = 0.0,
+) -> list[int]:
+    """Queue each study that is complete (see ``completion.finished``). Returns their jobs.
+
+    ``announced``: so long, instead of ``quiet``, nothing may have come where all is here that was
+    announced or counted. ``count``: so long what the archive counts is waited for. All in seconds.
     """
-    arriving = exists().where(
-        association_studies.c.study_instance_uid == jobs.c.study_instance_uid,
-        association_studies.c.association_id == associations.c.id,
-        _open(),
+    condition = finished(
+        quiet=quiet,
+        ceiling=ceiling,
+        announced_after=quiet if announced is None else announced,
+        count=count,
     )
-    finished = select(jobs.c.id).where(
-        jobs.c.state == State.RECEIVED,
-        or_(
-            (jobs.c.arrived_at <= now() - quiet) & ~arriving,
-            jobs.c.received_at <= now() - ceiling,
-        ),
-    )
+    ready = select(jobs.c.id, jobs.c.expected).where(condition)
     with database.reading() as connection:  # mostly there is nothing, and then nobody is held up
-        if connection.execute(finished.limit(1)).first() is None:
+        if connection.execute(ready.limit(1)).first() is None:
             return []
     with database.writing() as connection:
-        ready = list(connection.execute(finished).scalars())
+        found = connection.execute(ready.limit(_AT_ONCE)).all()
         connection.execute(
             update(jobs)
-            .where(jobs.c.id.in_(ready))
-            .values(state=State.QUEUED, state_since=now(), due_at=now())
+            .where(jobs.c.id.in_([row.id for row in found]))
+            .values(state=State.QUEUED, state_since=now(), due_at=now(), reason="")
         )
-        for job in ready:
-            count = connection.execute(
-                select(func.count()).select_from(instances).where(instances.c.job_id == job)
+        for row in found:
+            images = connection.execute(
+                select(func.count()).select_from(instances).where(instances.c.job_id == row.id)
             ).scalar_one()
-            note(connection, job, f"complete with {count} image(s)")
-    return ready
+            held = f"; the archive holds {row.expected}" if row.expected else ""
+            note(connection, row.id, f"complete with {images} image(s){held}")
+    return [row.id for row in found]
 
 
 def quarantined(database: Database, path: PurePosixPath, reason: str) -> None:
@@ -162,8 +188,12 @@ def asked_for(database: Database, study_instance_uid: str, archive_ae_title: str
         ).scalar_one()
 
 
-def _open() -> ColumnElement[bool]:
-    return associations.c.closed_at.is_(None) & (associations.c.lease_until > now())
+def _open(connection: Connection, association: str, edge: str, lease: float) -> None:
+    known = select(associations.c.id).where(associations.c.id == association)
+    if connection.execute(known).first() is None:
+        connection.execute(
+            insert(associations).values(id=association, edge=edge, lease_until=now() + lease)
+        )
 
 
 def _tie(connection: Connection, association: str, study_instance_uid: str) -> None:
@@ -186,7 +216,7 @@ def _known(connection: Connection, arrival: Arrival) -> bool:
 
 
 def _enter(connection: Connection, arrival: Arrival) -> None:
-    job = _arriving_job(connection, arrival.study_instance_uid) if arrival.opens_job else None
+    job = _arriving_job(connection, arrival) if arrival.opens_job else None
     connection.execute(
         insert(instances).values(
             study_instance_uid=arrival.study_instance_uid,
@@ -200,28 +230,35 @@ def _enter(connection: Connection, arrival: Arrival) -> None:
     )
 
 
-def _arriving_job(connection: Connection, study_instance_uid: str) -> int:
-    """The job of the study that is still arriving; a new revision where there is none."""
+def _arriving_job(connection: Connection, arrival: Arrival) -> int:
+    """The job of the study that is still arriving; a new revision where there is none.
+
+    It has the highest priority that any of its images, or an earlier revision, states.
+    """
     latest = connection.execute(
-        select(jobs.c.id, jobs.c.revision, jobs.c.state)
-        .where(jobs.c.study_instance_uid == study_instance_uid)
+        select(jobs.c.id, jobs.c.revision, jobs.c.state, jobs.c.priority)
+        .where(jobs.c.study_instance_uid == arrival.study_instance_uid)
         .order_by(jobs.c.revision.desc())
         .limit(1)
     ).first()
+    priority = max(arrival.priority, arrival.priority if latest is None else latest.priority)
     if latest is not None and latest.state == State.RECEIVED:
-        connection.execute(update(jobs).where(jobs.c.id == latest.id).values(arrived_at=now()))
+        connection.execute(
+            update(jobs).where(jobs.c.id == latest.id).values(arrived_at=now(), priority=priority)
+        )
         return int(latest.id)
     revision = 1 if latest is None else latest.revision + 1
     job = connection.execute(
         insert(jobs)
         .values(
-            study_instance_uid=study_instance_uid,
+            study_instance_uid=arrival.study_instance_uid,
             revision=revision,
             state=State.RECEIVED,
             state_since=now(),
             received_at=now(),
             arrived_at=now(),
             due_at=now(),
+            priority=priority,
         )
         .returning(jobs.c.id)
     ).scalar_one()

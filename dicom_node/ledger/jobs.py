@@ -3,6 +3,7 @@
 ::
 
     received → queued → fetching → reading → read → delivering → done
+          ↖_________________/ (the archive holds more images than have arrived)
                     ↘        ↘          ↘                 ↘
                     refused  failed     failed            failed
 
@@ -18,13 +19,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, or_, select, true, update
 
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.deliveries import DeliveryState
 from dicom_node.ledger.history import note
 from dicom_node.ledger.tables import deliveries, instances, jobs
+from dicom_node.study import Priority
+
+_NEVER = 1e12  # seconds since 1970: after every time that a job may be due
 
 
 class State(StrEnum):
@@ -68,6 +72,7 @@ class Job:
     id: int
     study_instance_uid: str
     revision: int
+    priority: Priority
     state: State
     state_since: float
     reason: str
@@ -77,15 +82,24 @@ class Job:
     attempts: int
     leased: bool
     lease_owner: str | None
+    expected: int | None  # images that the archive holds, once it was asked
     prior: str | None
     report: str | None
 
 
 def lease(
-    database: Database, stage: Stage, *, owner: str, seconds: float, attempts: int
+    database: Database,
+    stage: Stage,
+    *,
+    owner: str,
+    seconds: float,
+    attempts: int,
+    patience: float | None = None,
 ) -> Job | None:
-    """Take the job that has waited longest for this stage, for so many seconds.
+    """Take a job that is due in this stage, for so many seconds: of those of the highest priority
+    the one that has waited longest.
 
+    With ``patience`` a job that has waited for longer than so many seconds goes before all.
     A job of which ``attempts`` leases in this stage ran out without an end is stopped as failed:
     it may be what kills its workers.
     """
@@ -93,7 +107,7 @@ def lease(
         if connection.execute(_due(stage).limit(1)).first() is None:
             return None
     with database.writing() as connection:
-        while row := connection.execute(_due(stage).limit(1)).first():
+        while row := connection.execute(_in_turn(stage, patience).limit(1)).first():
             lost = row.lost + (row.lease_until is not None)
             if lost >= attempts:
                 text = f"stopped after {attempts} attempts to {stage.name} that did not end"
@@ -123,11 +137,13 @@ def advance(
     *,
     reason: str = "",
     wait: float = 0.0,
+    provided: ColumnElement[bool] | None = None,
     **columns: Any,
 ) -> bool:
     """Hand a leased job on to another state, due after ``wait`` seconds.
 
-    Returns False, and changes nothing, when somebody else has the job by now.
+    Returns False, and changes nothing, when somebody else has the job by now, or when what is to
+    be ``provided`` does not hold.
     """
     with database.writing() as connection:
         mine = connection.execute(
@@ -136,6 +152,7 @@ def advance(
                 jobs.c.lease_owner == job.lease_owner,
                 jobs.c.attempts == job.attempts,
                 jobs.c.state == job.state,
+                true() if provided is None else provided,
             )
         ).first()
         if mine is None:
@@ -241,22 +258,26 @@ def _earlier(job: Job) -> Select[Any]:
 
 
 def _due(stage: Stage) -> Select[Any]:
-    return (
-        select(
-            jobs.c.id,
-            jobs.c.state,
-            jobs.c.state_since,
-            jobs.c.attempts,
-            jobs.c.lost,
-            jobs.c.lease_until,
-        )
-        .where(
-            jobs.c.state.in_(stage.takes),
-            jobs.c.due_at <= now(),
-            or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now()),
-        )
-        .order_by(jobs.c.due_at)
+    return select(
+        jobs.c.id,
+        jobs.c.state,
+        jobs.c.state_since,
+        jobs.c.attempts,
+        jobs.c.lost,
+        jobs.c.lease_until,
+    ).where(
+        jobs.c.state.in_(stage.takes),
+        jobs.c.due_at <= now(),
+        or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now()),
     )
+
+
+def _in_turn(stage: Stage, patience: float | None) -> Select[Any]:
+    rows = _due(stage)
+    if patience is not None:
+        overdue = jobs.c.due_at < now() - patience
+        rows = rows.order_by(case((overdue, jobs.c.due_at), else_=_NEVER))
+    return rows.order_by(jobs.c.priority.desc(), jobs.c.due_at)
 
 
 def _move(
@@ -298,6 +319,7 @@ def _job(row: Row[Any]) -> Job:
         id=row.id,
         study_instance_uid=row.study_instance_uid,
         revision=row.revision,
+        priority=Priority(row.priority),
         state=State(row.state),
         state_since=row.state_since,
         reason=row.reason,
@@ -307,6 +329,7 @@ def _job(row: Row[Any]) -> Job:
         attempts=row.attempts,
         leased=bool(row.leased),
         lease_owner=row.lease_owner,
+        expected=row.expected,
         prior=row.prior,
         report=row.report,
     )

@@ -20,6 +20,7 @@ from dicom_node.ledger import arrivals
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database
 from dicom_node.spool import Spool, sha256
+from dicom_node.study import Priority
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Stored:
     sop_class_uid: str
     opens_job: bool
     association: str
+    priority: Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,12 @@ class Recorder:
         for kind, group in itertools.groupby(facts, type):
             if kind is Stored:
                 found = [self._arrival(fact) for fact in group if isinstance(fact, Stored)]
-                arrivals.record(self._database, [one for one in found if one is not None])
+                arrivals.record(
+                    self._database,
+                    [one for one in found if one is not None],
+                    edge=self._edge,
+                    lease=self._lease,
+                )
                 continue
             for fact in group:
                 match fact:
@@ -169,6 +176,7 @@ class Recorder:
             sha256=digest,
             opens_job=stored.opens_job,
             association=stored.association,
+            priority=stored.priority,
         )
 
     def _renew(self) -> None:

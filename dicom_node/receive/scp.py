@@ -1,4 +1,4 @@
-"""The Storage and Verification SCP (PS3.4 Annexes A and B).
+"""The Storage and Verification SCP (PS3.4 Annexes A and B), and who listens to announcements.
 
 An object is written as it came, flushed, renamed into its place, and only then answered 0x0000.
 Of its data set no more is decoded than is needed to file it; what cannot be filed is set aside
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,12 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # m
 from dicom_node.equipment import made_by_this_project
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import UNDECODABLE, is_image
+from dicom_node.receive.announcements import ANNOUNCED_BY
 from dicom_node.receive.door import Door
+from dicom_node.receive.priority import STATES_PRIORITY, priority_of
 from dicom_node.receive.recorder import CONFLICT, Closed, Opened, Recorder, SetAside, Stored
 from dicom_node.spool import Filed, Spool, checked_uid
+from dicom_node.study import Priority
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ _HEADER = [
     "StudyInstanceUID",
     "PatientID",
     "ContributingEquipmentSequence",
+    *STATES_PRIORITY,
 ]
 
 
@@ -50,6 +54,7 @@ class Header:
     study_instance_uid: str
     patient: str  # never logged
     ours: bool
+    priority: Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,13 @@ class Receiver:
         incoming: Path,
         maximum_pdu_bytes: int,
         idle_seconds: float,
+        announcements: Sequence[tuple[Any, Callable[[Any], Any]]] = (),
     ) -> None:
         """Begin with :meth:`start`.
 
         ``incoming`` is this edge's own folder for what is being received. ``asked_for``: whether
         this node itself has asked for a study, so that its objects are priors and not to be read.
+        ``announcements`` are handlers for what peers may announce (see ``receive.announcements``).
         """
         self._door = door
         self._spool = spool
@@ -86,6 +93,7 @@ class Receiver:
         self._incoming = incoming
         self._associations: dict[Any, str] = {}
         self._server: Any = None
+        self._announcements = announcements
         self._ae = _application_entity(door, maximum_pdu_bytes, idle_seconds)
 
     def start(self, host: str, port: int) -> None:
@@ -109,6 +117,7 @@ class Receiver:
                 (evt.EVT_CONN_CLOSE, self._closed),
                 (evt.EVT_C_STORE, self._store),
                 (evt.EVT_C_ECHO, lambda _: SUCCESS),
+                *self._announcements,
             ],
         )
 
@@ -193,6 +202,7 @@ class Receiver:
                     sop_class_uid=header.sop_class_uid,
                     opens_job=is_image(header.sop_class_uid),
                     association=self._associations.get(event.assoc, ""),
+                    priority=header.priority,
                 )
             )
         return SUCCESS
@@ -217,6 +227,7 @@ def read_header(path: Path) -> Header:
             study_instance_uid=_uid(dataset, "StudyInstanceUID"),
             patient=str(dataset.get("PatientID") or "").strip(),
             ours=made_by_this_project(dataset),
+            priority=priority_of(dataset),
         )
     except UNDECODABLE as error:
         raise BadStudy(f"data set cannot be decoded ({type(error).__name__})") from None
@@ -241,6 +252,7 @@ def scan(spool: Spool, recorded: set[str], recorder: Recorder) -> int:
                 sop_class_uid=header.sop_class_uid,
                 opens_job=is_image(header.sop_class_uid),
                 association="",
+                priority=header.priority,
             )
         )
         found += 1
@@ -262,5 +274,6 @@ def _application_entity(door: Door, maximum_pdu_bytes: int, idle_seconds: float)
     ae.network_timeout = idle_seconds
     ae.dimse_timeout = idle_seconds
     ae.acse_timeout = min(idle_seconds, 30)
-    ae.add_supported_context(Verification)
+    for service in (Verification, *ANNOUNCED_BY):
+        ae.add_supported_context(service)
     return ae

@@ -7,6 +7,7 @@ import time
 from pathlib import Path, PurePosixPath
 
 import pytest
+from sqlalchemy import update
 
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger import arrivals, deliveries, history, jobs
@@ -14,6 +15,8 @@ from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import DELIVER, FETCH, READ, State
 from dicom_node.ledger.retrievals import retrieving
+from dicom_node.ledger.tables import jobs as jobs_table
+from dicom_node.study import Priority
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 
@@ -23,13 +26,20 @@ def database(tmp_path: Path) -> Database:
     return Database(f"sqlite:///{tmp_path}/ledger.sqlite3")
 
 
-def arrival(study: str, instance: str, *, opens_job: bool = True, association: str = "") -> Arrival:
+def arrival(
+    study: str,
+    instance: str,
+    *,
+    opens_job: bool = True,
+    association: str = "",
+    priority: Priority = Priority.ROUTINE,
+) -> Arrival:
     path = PurePosixPath(f"studies/{study}/{instance}.dcm")
-    return Arrival(study, instance, CR, path, "0" * 64, opens_job, association)
+    return Arrival(study, instance, CR, path, "0" * 64, opens_job, association, priority=priority)
 
 
-def queued(database: Database, study: str = "1.2") -> int:
-    arrivals.record(database, [arrival(study, f"{study}.1")])
+def queued(database: Database, study: str = "1.2", *, priority: Priority = Priority.ROUTINE) -> int:
+    arrivals.record(database, [arrival(study, f"{study}.1", priority=priority)])
     (job,) = arrivals.complete(database, 0, 3600)
     return job
 
@@ -65,7 +75,25 @@ def test_the_association_of_an_edge_that_died_holds_nothing_back_for_ever(
     time.sleep(0.15)
 
     assert arrivals.complete(database, 0, 3600) == [1]
+
+
+def test_an_edge_that_only_seemed_dead_goes_on(database: Database) -> None:
+    """Its machine stood still, and another edge has forgotten its association meanwhile."""
+    arrivals.open_association(database, "a", "edge", -7200)
+    arrivals.record(database, [arrival("1.2", "1.2.1", association="a")], edge="edge", lease=60)
     arrivals.forget_associations(database)
+    arrivals.record(database, [arrival("1.2", "1.2.2", association="a")], edge="edge", lease=60)
+    assert arrivals.complete(database, 0, 3600) == []
+    arrivals.close_association(database, "a")
+    assert arrivals.complete(database, 0, 3600) == [1]
+
+
+def test_an_edge_that_stood_still_for_a_moment_renews_its_associations(database: Database) -> None:
+    arrivals.open_association(database, "a", "edge", -60)
+    arrivals.record(database, [arrival("1.2", "1.2.1", association="a")])
+    arrivals.forget_associations(database)
+    arrivals.renew_associations(database, "edge", 60)
+    assert arrivals.complete(database, 0, 3600) == []
 
 
 def test_the_ceiling_ends_the_wait_for_a_study_that_never_ends(database: Database) -> None:
@@ -94,6 +122,46 @@ def test_a_later_image_opens_a_new_revision_and_a_non_image_does_not(database: D
     assert (revision.revision, first.revision) == (2, 1)
     assert len(jobs.paths(database, revision)) == 2
     assert len(jobs.paths(database, first)) == 1
+
+
+def test_the_most_urgent_goes_first_and_of_those_the_first_to_come(database: Database) -> None:
+    for number in range(10):
+        queued(database, f"1.{number + 2}")
+    low = queued(database, "1.20", priority=Priority.LOW)
+    stat = queued(database, "1.21", priority=Priority.STAT)
+    high = queued(database, "1.22", priority=Priority.HIGH)
+    again = queued(database, "1.23", priority=Priority.STAT)
+
+    taken = [take(database).id for _ in range(14)]
+    assert taken == [stat, again, high, *range(1, 11), low]
+
+
+def test_a_study_is_as_urgent_as_the_most_urgent_of_its_images(database: Database) -> None:
+    for number, priority in enumerate((Priority.LOW, Priority.STAT, Priority.ROUTINE)):
+        arrivals.record(database, [arrival("1.2", f"1.2.{number}", priority=priority)])
+    (job,) = arrivals.complete(database, 0, 3600)
+    assert jobs.get(database, job).priority is Priority.STAT
+
+    arrivals.record(database, [arrival("1.2", "1.2.9")])
+    assert jobs.listing(database)[0].priority is Priority.STAT, "its next revision too"
+
+
+def test_who_has_waited_for_long_goes_first_where_patience_has_an_end(database: Database) -> None:
+    oldest = queued(database, "1.2", priority=Priority.LOW)
+    old = queued(database, "1.3", priority=Priority.STAT)
+    stat = queued(database, "1.4", priority=Priority.STAT)
+    with database.writing() as connection:
+        for job, due in ((oldest, 1000.0), (old, 2000.0)):
+            connection.execute(update(jobs_table).where(jobs_table.c.id == job).values(due_at=due))
+
+    def patient(job: int, patience: float | None) -> None:
+        found = jobs.lease(database, FETCH, owner="me", seconds=60, attempts=3, patience=patience)
+        assert found is not None
+        assert found.id == job
+
+    patient(old, None)
+    patient(stat, 1e10)
+    patient(oldest, 60)
 
 
 def test_a_leased_job_is_not_given_to_another(database: Database) -> None:

@@ -36,10 +36,12 @@ from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.jobs import DELIVER, FETCH, READ, Job, Stage, State
 from dicom_node.peer import Peer
 from dicom_node.report import Weights
+from dicom_node.study import Priority
 from models.engines.base import Answer, Identity, Request
 from workers import way
 from workers.site import Site, configure, open_site
 
+BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
 KNOWN = {
     "pneumothorax": Known(site="right pleural space", box=(100, 80, 300, 240), score=0.93),
     "cardiomegaly": Known(box=(450, 300, 800, 760), score=0.71),
@@ -64,7 +66,7 @@ class Node:
     def engine(self, weights: Weights = Weights.MODEL, **known: Known) -> FakeEngine:
         return FakeEngine(self.site.configuration.vocabulary, KNOWN | known, weights=weights)
 
-    def receive(self, *films: Path) -> int:
+    def receive(self, *films: Path, priority: Priority = Priority.ROUTINE) -> int:
         """Put the films of one study where the edge puts them, until the study is complete."""
         for film in films:
             header = dcmread(film, stop_before_pixels=True)
@@ -72,16 +74,22 @@ class Node:
             place, _ = self.site.spool.file(film, self.site.spool.study(study), uid)
             arrival = Arrival(
                 study, uid, str(header.SOPClassUID), self.site.spool.below(place),
-                spool.sha256(place), True,
+                spool.sha256(place), True, priority=priority,
             )  # fmt: skip
             arrivals.record(self.site.database, [arrival])
         (job,) = arrivals.complete(self.site.database, 0, 3600)
         return job
 
     def take(
-        self, stage: Stage, work: way.Work, *, owner: str = "test", lease_seconds: float = 60
+        self,
+        stage: Stage,
+        work: way.Work,
+        *,
+        owner: str = "test",
+        lease_seconds: float = 60,
+        turn: int = 1,
     ) -> bool:
-        return way.take(self.site, stage, work, owner=owner, lease_seconds=lease_seconds)
+        return way.take(self.site, stage, work, owner=owner, lease_seconds=lease_seconds, turn=turn)
 
     def fetch(self) -> bool:
         return self.take(FETCH, way.fetch)
@@ -370,6 +378,152 @@ def test_a_broker_that_is_away_does_not_stop_a_study(node: Node, film: Path) -> 
     assert node.fetch()
     assert node.job(job).state is State.READING
     assert jobs.waiting(node.site.database) == {"read": 1}
+
+
+# Whose turn it is
+
+
+def test_what_is_urgent_is_read_before_all_that_waits(node: Node, tmp_path: Path) -> None:
+    for number in range(10):
+        node.receive(chest(tmp_path / f"{number}.dcm"))
+    while node.fetch():
+        pass
+    stat = node.receive(chest(tmp_path / "stat.dcm"), priority=Priority.STAT)
+    assert node.fetch()
+    assert node.read()
+    assert node.job(stat).state is State.READ
+    assert jobs.waiting(node.site.database) == {"read": 10, "deliver": 1}
+
+
+def test_a_rule_raises_the_priority_of_what_it_reads_and_lowers_none(
+    node: Node, tmp_path: Path
+) -> None:
+    rules = node.written.folder / "rules.yaml"
+    text = rules.read_text("utf-8")
+    rules.write_text(text.replace("priority: routine", "priority: high"), encoding="utf-8")
+    node.open()
+    for stated, then in ((Priority.ROUTINE, Priority.HIGH), (Priority.STAT, Priority.STAT)):
+        job = node.receive(chest(tmp_path / f"{stated}.dcm"), priority=stated)
+        assert node.fetch()
+        assert node.job(job).priority is then
+
+
+def test_each_fourth_turn_is_of_who_has_waited_for_long(node: Node, tmp_path: Path) -> None:
+    """A stream of urgent studies does not hold up the others for ever, and these do not hold up
+    the urgent ones.
+    """
+    routine = node.receive(chest(tmp_path / "routine.dcm"))
+    node.make_due(routine, due_at=1000.0)
+    urgent = [
+        node.receive(chest(tmp_path / f"{number}.dcm"), priority=Priority.STAT)
+        for number in range(4)
+    ]
+    order: list[int] = []
+    for turn in range(1, 6):
+        node.take(FETCH, lambda _, job: order.append(job.id), turn=turn)
+    assert order == [*urgent[:3], routine, urgent[3]]
+
+
+# What the archive counts
+
+
+def in_the_archive(archive: Orthanc | Qrscp, node: Node, *films: Path) -> None:
+    """Films that the archive holds, and the node knows it."""
+    peer = Peer("archive", archive.aet, "127.0.0.1", archive.dicom_port, "TEST")
+    assert {one.verdict for one in send(films, peer)} == {Verdict.ACCEPTED}
+    node.open(archive=nodes.peer(archive, protocol="dimse", retrieve="c-get"))
+
+
+def of_one_study(film: Path, number: int, **elements: object) -> list[Path]:
+    """Further films of a study."""
+    study = {"StudyInstanceUID": dcmread(film).StudyInstanceUID}
+    return [
+        chest(film.parent / f"{film.stem}-{index}.dcm", **IDENTITY, **study, **elements)
+        for index in range(number)
+    ]
+
+
+def test_what_the_archive_holds_and_has_not_sent_yet_is_waited_for(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    second, third = of_one_study(film, 2)
+    report_of_ours = chest(
+        tmp_path / "sr.dcm", **IDENTITY, Modality="SR", SOPClassUID=BASIC_TEXT_SR,
+        StudyInstanceUID=dcmread(film).StudyInstanceUID,
+    )  # fmt: skip
+    with Orthanc(tmp_path / "archive") as archive:
+        in_the_archive(archive, node, film, second, third, report_of_ours)
+        job = node.receive(film, second)
+        assert node.fetch()
+        assert node.job(job).state is State.RECEIVED
+        assert node.job(job).reason == "the archive holds 3 images, 2 have arrived"
+        assert not node.fetch()
+        assert node.receive(third) == job
+        assert node.fetch()
+    assert node.job(job).state is State.READING
+    assert node.told(job).count("received: the archive holds 3 images, 2 have arrived") == 1
+    assert "complete with 3 image(s); the archive holds 3" in node.told(job)
+
+
+def test_what_does_not_come_in_time_is_read_without_and_not_asked_for_again(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    with Orthanc(tmp_path / "archive") as archive:
+        in_the_archive(archive, node, film, *of_one_study(film, 1))
+        job = node.receive(film)
+        assert node.fetch()
+        assert arrivals.complete(node.site.database, 0, 3600, count=60) == []
+        assert arrivals.complete(node.site.database, 0, 3600, count=0) == [job]
+        assert node.fetch()
+    assert node.job(job).state is State.READING
+    assert node.told(job)[-2:] == [
+        "complete with 1 image(s); the archive holds 2",
+        "reading: prior none found",
+    ]
+
+
+def test_a_study_that_is_all_here_is_asked_for_once(node: Node, film: Path, tmp_path: Path) -> None:
+    with Orthanc(tmp_path / "archive") as archive:
+        in_the_archive(archive, node, film)
+        job = node.receive(film)
+        assert node.fetch()
+        assert node.told(job)[-2:] == [
+            "the archive holds 1, 1 have arrived",
+            "reading: prior none found",
+        ]
+
+
+def test_an_archive_that_does_not_count_changes_nothing(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    with Qrscp(tmp_path / "archive") as archive:
+        in_the_archive(archive, node, film, *of_one_study(film, 1))
+        job = node.receive(film)
+        assert node.fetch()
+    assert node.job(job).state is State.READING
+    assert "the archive does not count images, 1 have arrived" in node.told(job)
+
+
+def test_an_archive_that_is_away_holds_no_study_back(node: Node, film: Path) -> None:
+    node.open(archive=nowhere(), limits={"prior_wait_seconds": 0.01})
+    job = node.receive(film)
+    assert node.fetch()
+    assert node.job(job).state is State.READING
+    assert "not counted in the archive: archive does not answer at its host and port" in node.told(
+        job
+    )
+
+
+@pytest.mark.parametrize(
+    ("ask", "elements"), [(False, {}), (True, {"Modality": "CT"})], ids=["by setting", "no rule"]
+)
+def test_where_it_need_not_be_the_archive_is_not_asked(
+    node: Node, film: Path, ask: bool, elements: dict[str, str]
+) -> None:
+    node.open(archive=nowhere(), completion={"ask_archive": ask}, limits={"prior_wait_seconds": 1})
+    job = node.receive(chest(film, **elements))
+    assert node.fetch()
+    assert "not counted" not in "".join(node.told(job))
 
 
 # The prior

@@ -1,0 +1,131 @@
+"""When a study is complete, and whether it waits for what the archive counts.
+
+The decision itself is one condition of SQL, so that it falls in the transaction that acts on it
+(``arrivals.complete``) and two edges cannot decide differently.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, ScalarSelect, exists, func, or_, select, update
+
+from dicom_node.ledger.announcements import StepStatus
+from dicom_node.ledger.database import Database, now
+from dicom_node.ledger.history import note
+from dicom_node.ledger.jobs import Job, State, advance
+from dicom_node.ledger.tables import (
+    announced,
+    association_studies,
+    associations,
+    instances,
+    jobs,
+    performed_steps,
+)
+
+
+def finished(
+    *, quiet: float, ceiling: float, announced_after: float, count: float
+) -> ColumnElement[bool]:
+    """Whether a job that is arriving is complete; all times in seconds.
+
+    It is, when nothing came for ``quiet`` seconds and no open association has brought some of it;
+    if the archive counts more, only ``count`` seconds after it was asked, or once all is here and
+    nothing came for ``announced_after`` seconds. It is, whatever is open, when all that was
+    announced is here and nothing came for ``announced_after`` seconds. And it is, whatever comes,
+    ``ceiling`` seconds after its first image.
+    """
+    counted = or_(jobs.c.expected.is_(None), jobs.c.expected <= _images_of_study())
+    silent, nearly_silent = (
+        jobs.c.arrived_at <= now() - seconds for seconds in (quiet, announced_after)
+    )
+    waited = jobs.c.state_since <= now() - count
+    return (jobs.c.state == State.RECEIVED) & or_(
+        jobs.c.received_at <= now() - ceiling,
+        silent & or_(counted, waited) & ~_arriving(),
+        nearly_silent & jobs.c.expected.is_not(None) & counted & ~_arriving(),
+        nearly_silent & _all_announced_is_here() & counted,
+    )
+
+
+def is_open() -> ColumnElement[bool]:
+    """Whether an association is open and its edge alive."""
+    return associations.c.closed_at.is_(None) & (associations.c.lease_until > now())
+
+
+def images(database: Database, study_instance_uid: str) -> int:
+    """How many images of a study have arrived, in all revisions."""
+    mine = instances.c.study_instance_uid == study_instance_uid, instances.c.job_id.is_not(None)
+    with database.reading() as connection:
+        return connection.execute(
+            select(func.count()).select_from(instances).where(*mine)
+        ).scalar_one()
+
+
+def wait_for_more(database: Database, job: Job, held: int, arrived: int) -> bool:
+    """Let a leased job arrive again, because the archive holds more images than have arrived.
+
+    Returns False, and changes nothing, when a later revision gathers them already.
+    """
+    later = jobs.alias("later")
+    followed = exists().where(
+        later.c.study_instance_uid == job.study_instance_uid, later.c.revision > job.revision
+    )
+    return advance(
+        database,
+        job,
+        State.RECEIVED,
+        reason=f"the archive holds {held} images, {arrived} have arrived",
+        provided=~followed,
+        expected=held,
+    )
+
+
+def asked(database: Database, job: Job, held: int, told: str) -> None:
+    """The archive was asked, and nothing has to be waited for; it is not asked again."""
+    with database.writing() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(expected=held))
+        note(connection, job.id, told)
+
+
+def _arriving() -> ColumnElement[bool]:
+    return exists().where(
+        association_studies.c.study_instance_uid == jobs.c.study_instance_uid,
+        association_studies.c.association_id == associations.c.id,
+        is_open(),
+    )
+
+
+def _images_of_study() -> ScalarSelect[int]:
+    return (
+        select(func.count())
+        .select_from(instances)
+        .where(
+            instances.c.study_instance_uid == jobs.c.study_instance_uid,
+            instances.c.job_id.is_not(None),
+        )
+        .correlate(jobs)
+        .scalar_subquery()
+    )
+
+
+def _all_announced_is_here() -> ColumnElement[bool]:
+    """Whether every image of the job was announced, nothing that was announced is missing, and
+    no step goes on.
+
+    An image that nobody announced is a sign of another step, of which nothing is known: then the
+    announcements say nothing of the whole study.
+    """
+    of_study = announced.c.study_instance_uid == jobs.c.study_instance_uid
+    same_object = (
+        announced.c.study_instance_uid == instances.c.study_instance_uid,
+        announced.c.sop_instance_uid == instances.c.sop_instance_uid,
+    )
+    unannounced = exists().where(
+        instances.c.job_id == jobs.c.id,
+        ~exists().where(*same_object).correlate(instances),
+    )
+    missing = exists().where(of_study, ~exists().where(*same_object).correlate(announced))
+    going_on = exists().where(
+        performed_steps.c.study_instance_uid == jobs.c.study_instance_uid,
+        performed_steps.c.status == StepStatus.IN_PROGRESS,
+    )
+    return exists().where(of_study) & ~unannounced & ~missing & ~going_on
