@@ -34,10 +34,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 )
 
 from dicom_node import durable
-from dicom_node.archives.base import FoundSeries, FoundStudy
+from dicom_node.archives.base import FoundSeries, FoundStudy, finds_one_patient
 from dicom_node.association import association
 from dicom_node.errors import BadStudy, Rejected, Unreachable
-from dicom_node.headers import date_of, patient_of
+from dicom_node.headers import date_of, patient_of, time_of
 from dicom_node.peer import Peer
 from dicom_node.spool import checked_uid
 from dicom_node.study import Patient
@@ -47,7 +47,6 @@ _SUCCESS = 0x0000
 _UNKNOWN_DESTINATION = 0xA801  # PS3.4 C.4.2.1.5
 #: Out of resources, and some sub-operations failed (PS3.4 C.4.2.1.5, C.4.3.1.4).
 _PASSING = frozenset({*range(0xA700, 0xA800), 0xB000})
-_WILDCARDS = frozenset("*?\\")
 #: What a C-GET has to name beforehand: the classes that hold projection radiographs.
 _FILMS = (
     ComputedRadiographyImageStorage,
@@ -80,16 +79,16 @@ class DimseArchive:
 
     def find_studies(self, patient: Patient) -> list[FoundStudy]:
         """All studies under this patient's ID; see :class:`Archive`."""
-        if not patient.id or _WILDCARDS & set(patient.id):
+        if not finds_one_patient(patient.id):
             raise BadStudy("a query without a plain Patient ID would find other patients")
         keys = Dataset()
-        if not patient.id.isascii():
+        if not (patient.id + patient.name).isascii():  # else names may come as question marks
             keys.SpecificCharacterSet = "ISO_IR 192"
         keys.PatientID = patient.id
         for keyword in ("IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex"):
             setattr(keys, keyword, "")
         keys.StudyInstanceUID = ""
-        keys.StudyDate = ""
+        keys.StudyDate = keys.StudyTime = ""
         keys.ModalitiesInStudy = ""
         answers = self._find("STUDY", keys)
         return [
@@ -98,6 +97,7 @@ class DimseArchive:
                 patient=patient_of(answer),
                 date=date_of(answer, "StudyDate"),
                 modalities=_several(answer.get("ModalitiesInStudy")),
+                time=time_of(answer, "StudyTime"),
             )
             for uid, answer in _each_once(answers, "StudyInstanceUID")
         ]
@@ -105,7 +105,7 @@ class DimseArchive:
     def find_series(self, study_instance_uid: str) -> list[FoundSeries]:
         """All series of a study; see :class:`Archive`."""
         keys = Dataset()
-        keys.StudyInstanceUID = study_instance_uid
+        keys.StudyInstanceUID = checked_uid(study_instance_uid)
         keys.SeriesInstanceUID = ""
         keys.Modality = ""
         keys.BodyPartExamined = ""
@@ -221,8 +221,9 @@ class DimseArchive:
 def _series_keys(series: FoundSeries) -> Dataset:
     keys = Dataset()
     keys.QueryRetrieveLevel = "SERIES"
-    keys.StudyInstanceUID = series.study_instance_uid
-    keys.SeriesInstanceUID = series.series_instance_uid
+    # Empty or not a UID, it would fetch more than this series.
+    keys.StudyInstanceUID = checked_uid(series.study_instance_uid)
+    keys.SeriesInstanceUID = checked_uid(series.series_instance_uid)
     return keys
 
 

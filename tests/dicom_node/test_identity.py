@@ -35,8 +35,8 @@ def test_the_same_person(changes: dict[str, Any]) -> None:
     ("changes", "reason"),
     [
         ({"id": "4712"}, "Patient ID differs"),
-        ({"id": ""}, "Patient ID differs or is missing"),
-        ({"issuer": "OTHER"}, "Issuer"),
+        ({"id": ""}, "Patient ID is missing"),
+        ({"issuer": "OTHER"}, "Issuer of Patient ID differs"),
         ({"name": "Müller^Berta"}, "Name differs"),
         ({"birth_date": date(1950, 2, 1)}, "Birth Date differs"),
         ({"sex": "M"}, "Sex differs"),

@@ -10,6 +10,7 @@ import pytest
 from builders import chest, chest_picture, new_uids, variant
 from pydicom import dcmread
 
+from dicom_node.ages import AgeRange
 from dicom_node.archives import FoundSeries, FoundStudy
 from dicom_node.errors import Unreachable
 from dicom_node.headers import read_studies, read_study
@@ -18,7 +19,9 @@ from dicom_node.report import PriorOutcome
 from dicom_node.rules import Priors
 from dicom_node.study import Patient, Study
 
-RULE = Priors(modalities=("CR", "DX"), body_parts=("CHEST",), maximum_age_days=1000, count=2)
+RULE = Priors(
+    modalities=("CR", "DX"), body_parts=("CHEST",), age=AgeRange.parse("0D-1000D"), count=2
+)
 EARLIER = {"StudyDate": "20190101", "AcquisitionDate": "20190101"}
 
 
@@ -68,7 +71,16 @@ def test_the_latest_of_several(current: Path, earlier: Callable[..., Path]) -> N
         ({"Modality": "CT"}, PriorOutcome.NOT_COMPARABLE, "Modality is CT"),
         ({"BodyPartExamined": "HAND"}, PriorOutcome.NOT_COMPARABLE, "HAND"),
         ({"ViewPosition": "LL"}, PriorOutcome.NOT_COMPARABLE, "lateral"),
-        ({"AcquisitionDate": "20150101"}, PriorOutcome.NOT_COMPARABLE, "days old"),
+        (
+            {"AcquisitionDate": "20150101"},
+            PriorOutcome.NOT_COMPARABLE,
+            "not of the age that the rule allows (0D-1000D)",
+        ),
+        (
+            {"AcquisitionDate": "20200102", "AcquisitionTime": ""},
+            PriorOutcome.NOT_COMPARABLE,
+            "not stated which was acquired first",
+        ),
         ({"AcquisitionDate": "20200102"}, PriorOutcome.NONE_FOUND, "not acquired before"),
         ({"AcquisitionDate": "20210102"}, PriorOutcome.NONE_FOUND, "not acquired before"),
         (
