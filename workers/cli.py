@@ -142,7 +142,7 @@ def list_jobs(
             f"{job.state}{' *' if job.leased else ''}",
             _clock(job.state_since, _MINUTE),
             f"{job.study_instance_uid}{f' r{job.revision}' if job.revision > 1 else ''}",
-            escape(job.reason),
+            escape(_why(job)),
         )
     # What is not a terminal is searched and copied from: nothing is folded there.
     wide = console if console.is_terminal else Console(width=240)
@@ -176,7 +176,7 @@ def show(
         }
         _print(json.dumps(told, indent=2))
         return
-    _print(f"job {row.id}: {row.state}{f': {row.reason}' if row.reason else ''}")
+    _print(f"job {row.id}: {row.state}{f': {why}' if (why := _why(row)) else ''}")
     _print(f"study {row.study_instance_uid}, revision {row.revision}\n")
     for event in events:
         _print(f"  {_clock(event.at)}  {event.what}")
@@ -289,6 +289,14 @@ def _print(text: str) -> None:
 
 def _clock(seconds: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     return datetime.fromtimestamp(seconds, UTC).astimezone().strftime(form)
+
+
+def _why(job: Job) -> str:
+    """The reason of a state; of a study that was read and waits for a prior, until when."""
+    if not job.waits_for_prior or job.prior_until is None:
+        return job.reason
+    last = f" (last: {job.reason})" if job.reason else ""
+    return f"waiting for a late prior until {_clock(job.prior_until, _MINUTE)}{last}"
 
 
 def _job_row(job: Job) -> dict[str, Any]:

@@ -138,14 +138,15 @@ class DimseArchive:
 
         By C-MOVE they come in through the node's own door, which files them into that folder.
         """
+        keys = _series_keys(series)
         into.mkdir(parents=True, exist_ok=True)
         for path in _files_of(series, into):  # the archive may have corrected or rejected them
             path.unlink()
         deadline = time.monotonic() + seconds
         if self._moves:
-            self._move(series, message_id, deadline)
+            self._move(keys, message_id, deadline)
         else:
-            self._get(series, into, message_id, deadline)
+            self._get(keys, into, message_id, deadline)
         return _files_of(series, into)
 
     def _find(self, level: str, keys: Dataset) -> list[Dataset]:
@@ -155,16 +156,16 @@ class DimseArchive:
         with association(self._peer, [build_context(model)]) as opened:
             return list(self._responses(opened.send_c_find(keys, model), "C-FIND", deadline))
 
-    def _move(self, series: FoundSeries, message_id: int, deadline: float) -> None:
+    def _move(self, keys: Dataset, message_id: int, deadline: float) -> None:
         model = StudyRootQueryRetrieveInformationModelMove
         with association(self._peer, [build_context(model)]) as opened:
             answers = opened.send_c_move(
-                _series_keys(series), self._peer.calling_ae_title, model, msg_id=message_id
+                keys, self._peer.calling_ae_title, model, msg_id=message_id
             )
             for _ in self._responses(answers, "C-MOVE", deadline):
                 pass
 
-    def _get(self, series: FoundSeries, into: Path, message_id: int, deadline: float) -> None:
+    def _get(self, keys: Dataset, into: Path, message_id: int, deadline: float) -> None:
         model = StudyRootQueryRetrieveInformationModelGet
         # One context for each syntax: of several in one the archive would choose the first, and
         # could then not send what it stores in another.
@@ -184,7 +185,7 @@ class DimseArchive:
                 raise Rejected(
                     f"{self._peer.name} offers no C-GET; set archive.retrieve to c-move, or let it"
                 )
-            answers = opened.send_c_get(_series_keys(series), model, msg_id=message_id)
+            answers = opened.send_c_get(keys, model, msg_id=message_id)
             for _ in self._responses(answers, "C-GET", deadline):
                 pass
 

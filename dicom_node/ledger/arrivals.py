@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, 
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
 from dicom_node.ledger.jobs import State
+from dicom_node.ledger.reopening import make_ordinary
 from dicom_node.ledger.tables import (
     association_studies,
     associations,
@@ -210,6 +211,8 @@ def _arriving_job(connection: Connection, study_instance_uid: str) -> int:
     ).first()
     if latest is not None and latest.state == State.RECEIVED:
         connection.execute(update(jobs).where(jobs.c.id == latest.id).values(arrived_at=now()))
+        return int(latest.id)
+    if latest is not None and make_ordinary(connection, latest.id):
         return int(latest.id)
     revision = 1 if latest is None else latest.revision + 1
     job = connection.execute(

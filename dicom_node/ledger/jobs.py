@@ -13,7 +13,7 @@ the one with the latest lease counts.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -79,6 +79,12 @@ class Job:
     lease_owner: str | None
     prior: str | None
     report: str | None
+    prior_until: float | None = None
+
+    @property
+    def waits_for_prior(self) -> bool:
+        """Whether the study was read already, and only a prior that comes late is waited for."""
+        return self.state is State.FETCHING and self.prior_until is not None
 
 
 def lease(
@@ -123,11 +129,13 @@ def advance(
     *,
     reason: str = "",
     wait: float = 0.0,
+    also: Callable[[Connection], object] | None = None,
     **columns: Any,
 ) -> bool:
     """Hand a leased job on to another state, due after ``wait`` seconds.
 
-    Returns False, and changes nothing, when somebody else has the job by now.
+    ``also`` is done in the same transaction. Returns False, and changes nothing, when somebody
+    else has the job by now.
     """
     with database.writing() as connection:
         mine = connection.execute(
@@ -141,6 +149,8 @@ def advance(
         if mine is None:
             return False
         _move(connection, job.id, state, reason=reason, wait=wait, **columns)
+        if also is not None:
+            also(connection)
     return True
 
 
@@ -309,4 +319,5 @@ def _job(row: Row[Any]) -> Job:
         lease_owner=row.lease_owner,
         prior=row.prior,
         report=row.report,
+        prior_until=row.prior_until,
     )

@@ -270,9 +270,8 @@ def test_each_row_of_the_page(row: list[str], tmp_path: Path, earlier: Callable[
     stated = identifier.strip("`")
     study = chest(tmp_path / "current.dcm")
     dataset = dcmread(study)
-    dataset.PatientID = stated.replace("\\", "\\")
+    dataset.PatientID = stated
     dataset.save_as(study)
-
     shelf = Shelf(
         *(
             earlier(PatientID="4711", **moment(one, "Study"), **moment(one, "Series"),
