@@ -82,7 +82,7 @@ class DimseArchive:
         if not finds_one_patient(patient.id):
             raise BadStudy("a query without a plain Patient ID would find other patients")
         keys = Dataset()
-        if not (patient.id + patient.name).isascii():  # else names may come as question marks
+        if not patient.id.isascii():
             keys.SpecificCharacterSet = "ISO_IR 192"
         keys.PatientID = patient.id
         for keyword in ("IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex"):
