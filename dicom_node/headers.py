@@ -9,13 +9,15 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, charset, dcmread
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.misc import is_dicom
+from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.identity import conflict
+from dicom_node.names import UNDECODED
 from dicom_node.study import Instance, Patient, Study, View
 
 #: What pydicom raises on bytes that are not what they claim to be.
@@ -89,6 +91,8 @@ _VIEW_CODES = {
 }
 #: The chest in Anatomic Region Sequence (0008,2218), CID 4009 and 4031, of today and before.
 _CHEST_CODES = {"816094009", "51185008", "43799004", "T-D3000"}
+#: Terms of Specific Character Set that add nothing to ASCII.
+_ASCII = {"", "ISO_IR 6", "ISO 2022 IR 6"}
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 
@@ -136,9 +140,9 @@ def read_studies(paths: Iterable[Path]) -> list[Study]:
 def patient_of(dataset: Dataset) -> Patient:
     """Whose a data set is: an image's header or the answer to a query."""
     return Patient(
-        id=_text(dataset, "PatientID"),
-        issuer=_text(dataset, "IssuerOfPatientID"),
-        name=_text(dataset, "PatientName"),
+        id=_decoded(dataset, "PatientID"),
+        issuer=_decoded(dataset, "IssuerOfPatientID"),
+        name=_decoded(dataset, "PatientName"),
         birth_date=date_of(dataset, "PatientBirthDate"),
         sex=_text(dataset, "PatientSex").upper(),
     )
@@ -147,6 +151,11 @@ def patient_of(dataset: Dataset) -> Patient:
 def date_of(dataset: Dataset, keyword: str) -> date | None:
     """A value of VR DA; None when it is missing or malformed."""
     return _date(_text(dataset, keyword))
+
+
+def time_of(dataset: Dataset, keyword: str) -> time:
+    """A value of VR TM; midnight when it is missing or malformed."""
+    return _time(_text(dataset, keyword))
 
 
 def _header(path: Path) -> Dataset:
@@ -284,4 +293,19 @@ def _time(text: str) -> time:
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
-    return str(dataset.get(keyword) or "").strip()
+    value = dataset.get(keyword) or ""
+    several = isinstance(value, MultiValue)  # as it was written, not as Python prints a list
+    return "\\".join(map(str, value)) if several else str(value).strip()
+
+
+def _decoded(dataset: Dataset, keyword: str) -> str:
+    """A text whose Specific Character Set (PS3.3 C.12.1.1.2) may be missing or unknown.
+
+    Then only ASCII is certain. pydicom takes the rest for Latin-1; here it counts as undecoded.
+    """
+    text = _text(dataset, keyword)
+    stated = dataset.get("SpecificCharacterSet") or ()
+    terms = {one.strip() for one in ([stated] if isinstance(stated, str) else stated)} - _ASCII
+    if text.isascii() or (terms and terms <= charset.python_encoding.keys()):
+        return text
+    return "".join(char if char.isascii() else UNDECODED for char in text)

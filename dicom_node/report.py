@@ -7,7 +7,7 @@ with a schema version, so that a later version of this project can still read it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from pydantic import TypeAdapter, ValidationError
@@ -128,6 +128,7 @@ class Candidate:
 
     study_instance_uid: str
     verdict: str
+    day: date | None = None  # Study Date, or the day on which its film was acquired
 
 
 @dataclass(frozen=True, slots=True)

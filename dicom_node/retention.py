@@ -43,7 +43,12 @@ def _over(database: Database, state: State, days: float) -> list[tuple[str, int]
     rows = select(jobs.c.study_instance_uid, jobs.c.id).where(
         jobs.c.state == state,
         jobs.c.state_since < now() - days * _SECONDS_A_DAY,
-        exists().where(instances.c.job_id == jobs.c.id, instances.c.path != ""),
+        # Of the study, not of this revision: one that was opened for a late prior has none.
+        exists().where(
+            instances.c.study_instance_uid == jobs.c.study_instance_uid,
+            instances.c.job_id <= jobs.c.id,
+            instances.c.path != "",
+        ),
         ~exists().where(
             later.c.study_instance_uid == jobs.c.study_instance_uid,
             or_(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from dicom_node import yamlfile
+from dicom_node import identity, yamlfile
+from dicom_node.ages import AgeRange
 from dicom_node.errors import Misconfigured, NotForUs
 from dicom_node.films import Choice, choose_film
 from dicom_node.study import Priority, Study
@@ -22,13 +24,34 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _checked_words(entry: str) -> str:
+    if not all(re.fullmatch(r"\w+\*?", word) for word in entry.split()) or not entry.strip():
+        raise ValueError(
+            "expected words, each of which may end in `*`, such as `TRAUMA` or `ANONYM*`"
+        )
+    return entry
+
+
 class Priors(_Section):
     """Which earlier studies may be compared with."""
 
-    modalities: tuple[str, ...] = ("CR", "DX")
-    body_parts: tuple[str, ...] = ("CHEST", "THORAX")
-    maximum_age_days: Annotated[int, Field(ge=1)] = 1825
     count: Annotated[int, Field(ge=1)] = 3
+    age: Annotated[AgeRange, BeforeValidator(AgeRange.parse)] = AgeRange.parse("0D-5Y")
+    modalities: Annotated[tuple[str, ...], Field(min_length=1)] = ("CR", "DX")
+    body_parts: Annotated[tuple[str, ...], Field(min_length=1)] = ("CHEST", "THORAX")
+    views: Annotated[tuple[_Frontal, ...], Field(min_length=1)] = ("PA", "AP", "frontal")
+    provisional_identities: tuple[Annotated[str, AfterValidator(_checked_words)], ...] = (
+        identity.PROVISIONAL
+    )
+    reopen_hours: Annotated[float, Field(ge=0)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tell_of_age(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "maximum_age_days" in data:
+            days = data["maximum_age_days"]
+            raise ValueError(f"maximum_age_days is now `age`: write `age: 0D-{days}D`")
+        return data
 
 
 class Rule(_Section):

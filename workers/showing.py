@@ -48,7 +48,7 @@ def jobs_table(found: Sequence[Job]) -> Table:
             f"{job.state}{' *' if job.leased else ''}",
             _clock(job.state_since, _MINUTE),
             f"{job.study_instance_uid}{f' r{job.revision}' if job.revision > 1 else ''}",
-            escape(job.reason),
+            escape(_why(job)),
         )
     return table
 
@@ -76,7 +76,7 @@ def story_json(site: Site, job: Job) -> str:
 def story(site: Site, job: Job, picture: Path | None) -> Iterator[str | Table]:
     """The story of a study in its parts; draws its picture, at ``picture`` if given."""
     result = report.from_json(job.report) if job.report else None
-    yield f"job {job.id}: {job.state}{f': {job.reason}' if job.reason else ''}"
+    yield f"job {job.id}: {job.state}{f': {why}' if (why := _why(job)) else ''}"
     yield f"study {job.study_instance_uid}, revision {job.revision}"
     yield from _part("What arrived", map(_arrived, _of_revision(site, job)))
     if result is not None:
@@ -158,6 +158,14 @@ def _picture(site: Site, job: Job, result: Report, picture: Path | None) -> str:
         return f"picture: {pictures.of_job(site, job, result, path)}"
     except BadStudy as gone:
         return f"no picture: {gone}"
+
+
+def _why(job: Job) -> str:
+    """The reason of a state; of a study that was read and waits for a prior, until when."""
+    if not job.waits_for_prior or job.prior_until is None:
+        return job.reason
+    last = f" (last: {job.reason})" if job.reason else ""
+    return f"waiting for a late prior until {_clock(job.prior_until, _MINUTE)}{last}"
 
 
 def _prior(job: Job) -> Prior | None:

@@ -13,12 +13,13 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from dicom_node import logs, report, rules
 from dicom_node.archives import FoundSeries
 from dicom_node.errors import BadAnswer, BadStudy, Misconfigured, NotForUs, Rejected, Unreachable
 from dicom_node.headers import read_study
-from dicom_node.ledger import deliveries, jobs
+from dicom_node.ledger import deliveries, jobs, reopening
 from dicom_node.ledger.jobs import Job, Stage, State
 from dicom_node.ledger.retrievals import retrieving
 from dicom_node.priors import find_prior
@@ -32,6 +33,7 @@ from workers.site import Site
 log = logging.getLogger(__name__)
 
 Work = Callable[[Site, Job], None]
+_SECONDS_AN_HOUR = 3600
 
 
 #: Each so manieth turn of a worker is of who has waited for long, so that nobody waits for ever,
@@ -84,12 +86,11 @@ def fetch(site: Site, job: Job) -> None:
     plan = plan_of(site, job)
     if jobs.is_behind(site.database, job):
         raise Unreachable("an earlier revision of this study is still on its way")
-    before = jobs.last_read(site.database, job)
-    if before is not None:
-        film = report.from_json(before.report or "").film
-        if film.sop_instance_uid == plan.choice.film.sop_instance_uid:
-            raise NotForUs(f"the film chosen is the one that revision {before.revision} read")
+    until = _read_already(site, job, plan)
     prior = _search(site, job, plan)
+    if until is not None and prior.film is None:
+        _await_late_prior(site, job, plan, until, prior)
+        return
     waited = time.time() - job.state_since
     if (
         prior.outcome is PriorOutcome.NOT_IN_TIME
@@ -105,6 +106,7 @@ def fetch(site: Site, job: Job) -> None:
         rule=plan.rule.name,
         prior=report.prior_to_json(prior),
         priority=max(job.priority, plan.rule.at_least),
+        prior_until=None,
     )
     site.ring(jobs.READ)
 
@@ -117,17 +119,25 @@ def read(site: Site, job: Job, engine: Engine) -> None:
         jobs.advance(site.database, job, State.FETCHING, reason="the prior has gone from the spool")
         site.ring(jobs.FETCH)
         return
+    plan = plan_of(site, job)
     result = reading.read(
         job=str(job.id),
         revision=job.revision,
-        plan=plan_of(site, job),
+        plan=plan,
         prior=prior,
         prior_path=path,
         vocabulary=site.configuration.vocabulary,
         engine=engine,
         progress=lambda done, total: log.debug("question %d of %d", done, total),
     )
-    if jobs.advance(site.database, job, State.READ, report=report.to_json(result)):
+    published = jobs.advance(
+        site.database,
+        job,
+        State.READ,
+        also=_reopening(site, job, plan, prior),
+        report=report.to_json(result),
+    )
+    if published:
         log.info("read: %d finding(s) present, %d unread", len(result.present), len(result.unread))
         site.ring(jobs.DELIVER)
     else:
@@ -216,6 +226,51 @@ def _search(site: Site, job: Job, plan: Plan) -> Prior:
         wait_seconds=site.settings.limits.prior_wait_seconds,
     )
     return found.prior
+
+
+def _read_already(site: Site, job: Job, plan: Plan) -> float | None:
+    """Until when (seconds since 1970) a late prior is a reason to read the film of an earlier
+    revision again; None for a film that was not read yet.
+
+    Raises:
+        NotForUs: nothing is.
+    """
+    before = jobs.last_read(site.database, job)
+    if before is None:
+        return None
+    result = report.from_json(before.report or "")
+    if result.film.sop_instance_uid != plan.choice.film.sop_instance_uid:
+        return None
+    hours = _reopen_hours(plan, result.prior)
+    if not hours:
+        raise NotForUs(f"the film chosen is the one that revision {before.revision} read")
+    return job.prior_until or result.read_at.timestamp() + hours * _SECONDS_AN_HOUR
+
+
+def _await_late_prior(site: Site, job: Job, plan: Plan, until: float, prior: Prior) -> None:
+    """Due again later and later; no worker is held, and the study was read already."""
+    left = until - time.time()
+    told = f"{prior.outcome}, {prior.reason}"
+    if left <= 0:
+        hours = plan.rule.priors.reopen_hours if plan.rule.priors else 0
+        raise NotForUs(f"no prior came within {hours:g} h: {told}")
+    wait = min(retry_seconds(site, job.attempts), left)
+    jobs.advance(site.database, job, State.FETCHING, reason=told, wait=wait, prior_until=until)
+
+
+def _reopening(site: Site, job: Job, plan: Plan, prior: Prior) -> Callable[[Any], None] | None:
+    """What to do to the ledger when this reading is published: wait for the prior, or nothing."""
+    hours = _reopen_hours(plan, prior)
+    if not hours:
+        return None
+    wait = retry_seconds(site, 1)
+    return lambda ledger: reopening.open_waiting(ledger, job, hours=hours, wait=wait)
+
+
+def _reopen_hours(plan: Plan, prior: Prior) -> float:
+    """How long a study that was read with this outcome waits for a late prior."""
+    late = prior.outcome is PriorOutcome.NOT_IN_TIME
+    return plan.rule.priors.reopen_hours if late and plan.rule.priors else 0
 
 
 def _end(site: Site, job: Job, state: State, reason: str) -> None:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 from typing import Protocol
 
 from dicom_node.study import Patient
+
+#: Single and multiple wildcards (PS3.4 C.2.2.2.4), and what parts several values.
+_WILDCARDS = frozenset("*?\\")
+
+
+def finds_one_patient(patient_id: str) -> bool:
+    """Whether a query by this Patient ID asks for one patient: every archive's first question.
+
+    An empty one would find everybody (PS3.4 C.2.2.2.3), and one with a wildcard several.
+    """
+    return bool(patient_id.strip()) and not _WILDCARDS & set(patient_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +30,7 @@ class FoundStudy:
     patient: Patient = field(repr=False)
     date: date | None
     modalities: tuple[str, ...]
+    time: time = time()  # midnight: not stated
 
 
 @dataclass(frozen=True, slots=True)

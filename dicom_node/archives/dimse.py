@@ -34,10 +34,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 )
 
 from dicom_node import durable
-from dicom_node.archives.base import FoundSeries, FoundStudy
+from dicom_node.archives.base import FoundSeries, FoundStudy, finds_one_patient
 from dicom_node.association import association
 from dicom_node.errors import BadStudy, Rejected, Unreachable
-from dicom_node.headers import UNDECODABLE, date_of, patient_of
+from dicom_node.headers import UNDECODABLE, date_of, patient_of, time_of
 from dicom_node.peer import Peer
 from dicom_node.spool import checked_uid
 from dicom_node.study import Patient
@@ -47,7 +47,6 @@ _SUCCESS = 0x0000
 _UNKNOWN_DESTINATION = 0xA801  # PS3.4 C.4.2.1.5
 #: Out of resources, and some sub-operations failed (PS3.4 C.4.2.1.5, C.4.3.1.4).
 _PASSING = frozenset({*range(0xA700, 0xA800), 0xB000})
-_WILDCARDS = frozenset("*?\\")
 #: What a C-GET has to name beforehand: the classes that hold projection radiographs.
 _FILMS = (
     ComputedRadiographyImageStorage,
@@ -80,7 +79,7 @@ class DimseArchive:
 
     def find_studies(self, patient: Patient) -> list[FoundStudy]:
         """All studies under this patient's ID; see :class:`Archive`."""
-        if not patient.id or _WILDCARDS & set(patient.id):
+        if not finds_one_patient(patient.id):
             raise BadStudy("a query without a plain Patient ID would find other patients")
         keys = Dataset()
         if not patient.id.isascii():
@@ -89,7 +88,7 @@ class DimseArchive:
         for keyword in ("IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex"):
             setattr(keys, keyword, "")
         keys.StudyInstanceUID = ""
-        keys.StudyDate = ""
+        keys.StudyDate = keys.StudyTime = ""
         keys.ModalitiesInStudy = ""
         answers = self._find("STUDY", keys)
         return [
@@ -98,6 +97,7 @@ class DimseArchive:
                 patient=patient_of(answer),
                 date=date_of(answer, "StudyDate"),
                 modalities=_several(answer.get("ModalitiesInStudy")),
+                time=time_of(answer, "StudyTime"),
             )
             for uid, answer in _each_once(answers, "StudyInstanceUID")
         ]
@@ -105,7 +105,7 @@ class DimseArchive:
     def find_series(self, study_instance_uid: str) -> list[FoundSeries]:
         """All series of a study; see :class:`Archive`."""
         keys = Dataset()
-        keys.StudyInstanceUID = study_instance_uid
+        keys.StudyInstanceUID = checked_uid(study_instance_uid)
         keys.SeriesInstanceUID = ""
         keys.Modality = ""
         keys.BodyPartExamined = ""
@@ -156,14 +156,15 @@ class DimseArchive:
 
         By C-MOVE they come in through the node's own door, which files them into that folder.
         """
+        keys = _series_keys(series)
         into.mkdir(parents=True, exist_ok=True)
         for path in _files_of(series, into):  # the archive may have corrected or rejected them
             path.unlink()
         deadline = time.monotonic() + seconds
         if self._moves:
-            self._move(series, message_id, deadline)
+            self._move(keys, message_id, deadline)
         else:
-            self._get(series, into, message_id, deadline)
+            self._get(keys, into, message_id, deadline)
         return _files_of(series, into)
 
     def _find(self, level: str, keys: Dataset) -> list[Dataset]:
@@ -173,16 +174,16 @@ class DimseArchive:
         with association(self._peer, [build_context(model)]) as opened:
             return list(self._responses(opened.send_c_find(keys, model), "C-FIND", deadline))
 
-    def _move(self, series: FoundSeries, message_id: int, deadline: float) -> None:
+    def _move(self, keys: Dataset, message_id: int, deadline: float) -> None:
         model = StudyRootQueryRetrieveInformationModelMove
         with association(self._peer, [build_context(model)]) as opened:
             answers = opened.send_c_move(
-                _series_keys(series), self._peer.calling_ae_title, model, msg_id=message_id
+                keys, self._peer.calling_ae_title, model, msg_id=message_id
             )
             for _ in self._responses(answers, "C-MOVE", deadline):
                 pass
 
-    def _get(self, series: FoundSeries, into: Path, message_id: int, deadline: float) -> None:
+    def _get(self, keys: Dataset, into: Path, message_id: int, deadline: float) -> None:
         model = StudyRootQueryRetrieveInformationModelGet
         # One context for each syntax: of several in one the archive would choose the first, and
         # could then not send what it stores in another.
@@ -202,7 +203,7 @@ class DimseArchive:
                 raise Rejected(
                     f"{self._peer.name} offers no C-GET; set archive.retrieve to c-move, or let it"
                 )
-            answers = opened.send_c_get(_series_keys(series), model, msg_id=message_id)
+            answers = opened.send_c_get(keys, model, msg_id=message_id)
             for _ in self._responses(answers, "C-GET", deadline):
                 pass
 
@@ -239,8 +240,9 @@ class DimseArchive:
 def _series_keys(series: FoundSeries) -> Dataset:
     keys = Dataset()
     keys.QueryRetrieveLevel = "SERIES"
-    keys.StudyInstanceUID = series.study_instance_uid
-    keys.SeriesInstanceUID = series.series_instance_uid
+    # Empty or not a UID, it would fetch more than this series.
+    keys.StudyInstanceUID = checked_uid(series.study_instance_uid)
+    keys.SeriesInstanceUID = checked_uid(series.series_instance_uid)
     return keys
 
 

@@ -12,6 +12,7 @@ from dicom_node.ledger.completion import finished
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
 from dicom_node.ledger.jobs import State
+from dicom_node.ledger.reopening import make_ordinary
 from dicom_node.ledger.tables import (
     association_studies,
     associations,
@@ -246,6 +247,8 @@ def _arriving_job(connection: Connection, arrival: Arrival) -> int:
         connection.execute(
             update(jobs).where(jobs.c.id == latest.id).values(arrived_at=now(), priority=priority)
         )
+        return int(latest.id)
+    if latest is not None and make_ordinary(connection, latest.id):
         return int(latest.id)
     revision = 1 if latest is None else latest.revision + 1
     job = connection.execute(

@@ -14,7 +14,7 @@ the one with the latest lease counts.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -85,6 +85,12 @@ class Job:
     expected: int | None  # images that the archive holds, once it was asked
     prior: str | None
     report: str | None
+    prior_until: float | None = None
+
+    @property
+    def waits_for_prior(self) -> bool:
+        """Whether the study was read already, and only a prior that comes late is waited for."""
+        return self.state is State.FETCHING and self.prior_until is not None
 
 
 def lease(
@@ -138,12 +144,13 @@ def advance(
     reason: str = "",
     wait: float = 0.0,
     provided: ColumnElement[bool] | None = None,
+    also: Callable[[Connection], object] | None = None,
     **columns: Any,
 ) -> bool:
     """Hand a leased job on to another state, due after ``wait`` seconds.
 
-    Returns False, and changes nothing, when somebody else has the job by now, or when what is to
-    be ``provided`` does not hold.
+    ``also`` is done in the same transaction. Returns False, and changes nothing, when somebody
+    else has the job by now, or when what is to be ``provided`` does not hold.
     """
     with database.writing() as connection:
         mine = connection.execute(
@@ -158,6 +165,8 @@ def advance(
         if mine is None:
             return False
         _move(connection, job.id, state, reason=reason, wait=wait, **columns)
+        if also is not None:
+            also(connection)
     return True
 
 
@@ -332,4 +341,5 @@ def _job(row: Row[Any]) -> Job:
         expected=row.expected,
         prior=row.prior,
         report=row.report,
+        prior_until=row.prior_until,
     )

@@ -13,10 +13,12 @@ from pydicom import dcmread
 from pydicom.uid import ComputedRadiographyImageStorage, JPEG2000Lossless
 from pynetdicom import AE
 
-from dicom_node.archives import ARCHIVES, Archive, FoundSeries
-from dicom_node.errors import Rejected, Unreachable
+from dicom_node.archives import ARCHIVES, Archive, FoundSeries, finds_one_patient
+from dicom_node.errors import BadStudy, Rejected, Unreachable
 from dicom_node.headers import patient_of, read_study
+from dicom_node.identity import same_patient
 from dicom_node.peer import Peer
+from dicom_node.study import Patient
 
 
 @pytest.fixture(scope="module", params=["Orthanc", "qrscp"])
@@ -62,7 +64,7 @@ def test_only_the_patient_is_found(archive: Archive, tmp_path: Path) -> None:
     found = archive.find_studies(patient)
     assert len(found) == 2  # and not that of TEST-10
     assert {(one.patient.id, one.patient.name) for one in found} == {(patient.id, patient.name)}
-    assert {str(one.date) for one in found} == {"2020-01-02"}
+    assert {(str(one.date), str(one.time)) for one in found} == {("2020-01-02", "10:15:00")}
     assert "Testname" not in repr(found)
 
 
@@ -156,3 +158,48 @@ def test_an_archive_without_c_get_is_told_apart(tmp_path: Path) -> None:
             )
     finally:
         server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "answered"),
+    [("Latin1", "Yamada^Tarou=^=^"), ("Utf8", "Yamada^Tarou=山田^太郎=やまだ^たろう")],
+)
+def test_what_an_archive_cannot_write_of_a_name_is_no_conflict(
+    tmp_path: Path, encoding: str, answered: str
+) -> None:
+    """Orthanc answers in its DefaultEncoding, whatever is asked and stored, and leaves out what
+    that lacks (docs/pointing-a-pacs.md).
+    """
+    name = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+    kanji = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": name}
+    path = chest(tmp_path / "film.dcm", PatientID="JA-1", **kanji)
+    patient = read_study([path]).patient
+    assert patient.name == name
+    with Orthanc(tmp_path / "orthanc", settings={"DefaultEncoding": encoding}) as server:
+        server.upload(path)
+        peer = Peer("pacs", server.aet, "127.0.0.1", server.dicom_port, "DICOMNODE", 10)
+        (study,) = ARCHIVES["dimse"](peer, "c-get").find_studies(patient)
+    assert study.patient.name == answered
+    assert same_patient(patient, study.patient).same
+
+
+@pytest.mark.parametrize("identifier", ["", " ", "*", "12*", "?", "1?2", "12\\34"])
+def test_no_query_that_would_find_other_patients(identifier: str) -> None:
+    nobody = Peer("nobody", "NOBODY", "127.0.0.1", free_port(), "DICOMNODE", 2)
+    patient = Patient(identifier, "", "", None, "")
+    assert not finds_one_patient(identifier)
+    with pytest.raises(BadStudy, match="would find other patients"):
+        ARCHIVES["dimse"](nobody, "c-get").find_studies(patient)
+
+
+@pytest.mark.parametrize("uid", ["", "*", "1.2.*", "1.2\\1.3"])
+def test_nothing_is_asked_by_a_uid_that_is_none(uid: str, tmp_path: Path) -> None:
+    """It would find, or fetch, what is not of the patient."""
+    nobody = Peer("nobody", "NOBODY", "127.0.0.1", free_port(), "DICOMNODE", 2)
+    for retrieve in ("c-get", "c-move"):
+        archive = ARCHIVES["dimse"](nobody, retrieve)
+        with pytest.raises(BadStudy):
+            archive.find_series(uid)
+        for series in (FoundSeries("1.2", uid, "CR", ""), FoundSeries(uid, "1.2", "CR", "")):
+            with pytest.raises(BadStudy):
+                archive.retrieve(series, tmp_path, message_id=1, seconds=5)

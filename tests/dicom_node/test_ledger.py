@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -14,6 +15,7 @@ from dicom_node.ledger import arrivals, deliveries, history, jobs
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import DELIVER, FETCH, READ, State
+from dicom_node.ledger.reopening import open_waiting
 from dicom_node.ledger.retrievals import retrieving
 from dicom_node.ledger.tables import jobs as jobs_table
 from dicom_node.study import Priority
@@ -256,6 +258,63 @@ def test_several_programs_may_bring_the_ledger_up_to_date_at_once(tmp_path: Path
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def waiting(database: Database) -> jobs.Job:
+    """The revision of a read study that waits for a late prior."""
+    queued(database)
+    jobs.advance(database, take(database), State.READING)
+    job = take(database, READ)
+    opens = partial(open_waiting, job=job, hours=2, wait=0)
+    assert jobs.advance(database, job, State.READ, also=opens, report="{}")
+    (second, _) = jobs.listing(database)
+    return second
+
+
+def test_a_revision_that_waits_for_a_late_prior_becomes_that_of_what_arrives(
+    database: Database,
+) -> None:
+    second = waiting(database)
+    assert second.waits_for_prior
+    assert second.revision == 2
+    arrivals.record(database, [arrival("1.2", "1.2.2")])
+    after = jobs.get(database, second.id)
+    assert (after.state, after.prior_until) == (State.RECEIVED, None)
+    assert len(jobs.listing(database)) == 2
+    assert arrivals.complete(database, 60, 3600) == [], "the quiet time counts from this image"
+    assert arrivals.complete(database, 0, 3600) == [second.id]
+
+
+def test_who_looks_for_a_late_prior_cannot_hand_on_what_became_ordinary(
+    database: Database,
+) -> None:
+    second = waiting(database)
+    mine = take(database)
+    assert mine.id == second.id
+    arrivals.record(database, [arrival("1.2", "1.2.2")])
+    assert not jobs.advance(database, mine, State.READING)
+    assert jobs.get(database, second.id).state is State.RECEIVED
+
+
+def test_what_is_published_too_late_opens_nothing(database: Database) -> None:
+    queued(database)
+    jobs.advance(database, take(database), State.READING)
+    late = take(database, READ, seconds=0.01)
+    time.sleep(0.03)
+    take(database, READ)
+    opens = partial(open_waiting, job=late, hours=2, wait=0)
+    assert not jobs.advance(database, late, State.READ, also=opens)
+    assert len(jobs.listing(database)) == 1
+
+
+def test_where_a_later_revision_is_on_its_way_none_is_opened(database: Database) -> None:
+    queued(database)
+    jobs.advance(database, take(database), State.READING)
+    job = take(database, READ)
+    arrivals.record(database, [arrival("1.2", "1.2.2")])
+    opens = partial(open_waiting, job=job, hours=2, wait=0)
+    assert jobs.advance(database, job, State.READ, also=opens)
+    assert [one.revision for one in jobs.listing(database)] == [2, 1]
 
 
 def test_a_retrieval_is_known_only_while_it_lasts(database: Database) -> None:

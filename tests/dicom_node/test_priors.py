@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from builders import chest, chest_picture, new_uids, variant
 from pydicom import dcmread
 
+from dicom_node.ages import AgeRange
 from dicom_node.archives import FoundSeries, FoundStudy
 from dicom_node.errors import Unreachable
 from dicom_node.headers import read_studies, read_study
@@ -18,7 +21,9 @@ from dicom_node.report import PriorOutcome
 from dicom_node.rules import Priors
 from dicom_node.study import Patient, Study
 
-RULE = Priors(modalities=("CR", "DX"), body_parts=("CHEST",), maximum_age_days=1000, count=2)
+RULE = Priors(
+    modalities=("CR", "DX"), body_parts=("CHEST",), age=AgeRange.parse("0D-1000D"), count=2
+)
 EARLIER = {"StudyDate": "20190101", "AcquisitionDate": "20190101"}
 
 
@@ -68,7 +73,16 @@ def test_the_latest_of_several(current: Path, earlier: Callable[..., Path]) -> N
         ({"Modality": "CT"}, PriorOutcome.NOT_COMPARABLE, "Modality is CT"),
         ({"BodyPartExamined": "HAND"}, PriorOutcome.NOT_COMPARABLE, "HAND"),
         ({"ViewPosition": "LL"}, PriorOutcome.NOT_COMPARABLE, "lateral"),
-        ({"AcquisitionDate": "20150101"}, PriorOutcome.NOT_COMPARABLE, "days old"),
+        (
+            {"AcquisitionDate": "20150101"},
+            PriorOutcome.NOT_COMPARABLE,
+            "not of the age that the rule allows (0D-1000D)",
+        ),
+        (
+            {"AcquisitionDate": "20200102", "AcquisitionTime": ""},
+            PriorOutcome.NOT_COMPARABLE,
+            "not stated which was acquired first",
+        ),
         ({"AcquisitionDate": "20200102"}, PriorOutcome.NONE_FOUND, "not acquired before"),
         ({"AcquisitionDate": "20210102"}, PriorOutcome.NONE_FOUND, "not acquired before"),
         (
@@ -104,20 +118,25 @@ def test_another_frontal_view_is_used_and_said(current: Path, earlier: Callable[
 class Shelf:
     """An archive of files, to reach what real ones do only in bad hours."""
 
+    body_part = ""  # of every series, as it answers
+
     def __init__(self, *paths: Path) -> None:
         self.studies = {one.study_instance_uid: one for one in read_studies(paths)}
+        self.times: dict[str, time] = {}
         self.fetched: list[str] = []
         self.asked_of: list[Patient] = []
 
     def find_studies(self, patient: Patient) -> list[FoundStudy]:
         self.asked_of.append(patient)
         return [
-            FoundStudy(uid, one.patient, one.date, ("CR",)) for uid, one in self.studies.items()
+            FoundStudy(uid, one.patient, one.date, ("CR",), self.times.get(uid, time()))
+            for uid, one in self.studies.items()
         ]
 
     def find_series(self, study_instance_uid: str) -> list[FoundSeries]:
         (film,) = self.studies[study_instance_uid].instances
-        return [FoundSeries(study_instance_uid, film.series_instance_uid, "CR", "")]
+        part = self.body_part
+        return [FoundSeries(study_instance_uid, film.series_instance_uid, "CR", part)]
 
     def retrieve(
         self, series: FoundSeries, into: Path, *, message_id: int, seconds: float
@@ -129,13 +148,13 @@ class Shelf:
         raise NotImplementedError
 
 
-def find(current: Path, shelf: Shelf, wait_seconds: float = 60) -> FoundPrior:
+def find(current: Path, shelf: Shelf, wait_seconds: float = 60, rule: Priors = RULE) -> FoundPrior:
     study: Study = read_study([current])
     (film,) = study.instances
     return find_prior(
         study=study,
         film=film,
-        rule=RULE,
+        rule=rule,
         archive=shelf,
         retrieve=lambda series, seconds: shelf.retrieve(
             series, Path(), message_id=1, seconds=seconds
@@ -227,3 +246,201 @@ def test_a_prior_that_cannot_be_shown_does_not_stop_the_film(
     found = compare(current, earlier(**elements))
     assert found.prior.outcome is PriorOutcome.NOT_COMPARABLE
     assert reason in found.prior.reason
+
+
+# Which film: the second table of docs/identity.md
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "identity.md"
+WHICH = [
+    [cell.strip() for cell in line.strip().strip("|").split("|")]
+    for line in PAGE.read_text("utf-8").split("## Which film of that person?")[1].splitlines()
+    if line.startswith("|")
+][2:]
+
+
+def moment(text: str, level: str) -> dict[str, str]:
+    """The elements of a film acquired then, where ``level`` is Study, Series or Acquisition."""
+    day, _, clock = ("", "", "") if text == "no date" else text.replace("-", "").partition(" ")
+    return {f"{level}Date": day, f"{level}Time": clock.replace(":", "") + "00" if clock else ""}
+
+
+@pytest.mark.parametrize("row", WHICH, ids=lambda row: row[0])
+def test_each_row_of_the_page(row: list[str], tmp_path: Path, earlier: Callable[..., Path]) -> None:
+    _, identifier, times, outcome, used, reason = row
+    stated = identifier.strip("`")
+    study = chest(tmp_path / "current.dcm")
+    dataset = dcmread(study)
+    dataset.PatientID = stated
+    dataset.save_as(study)
+    shelf = Shelf(
+        *(
+            earlier(PatientID="4711", **moment(one, "Study"), **moment(one, "Series"),
+                    **moment(one, "Acquisition"))
+            for one in re.split("; ?", times)
+        )
+    )  # fmt: skip
+    found = find(study, shelf, rule=Priors())
+    assert found.prior.outcome == outcome, found.prior
+    assert found.prior.reason == reason
+    if used:
+        assert found.prior.film is not None
+        assert found.prior.film.acquired == datetime.fromisoformat(used)
+    if outcome == "not asked for":
+        assert shelf.asked_of == [], "nobody was asked"
+    else:
+        assert len(found.prior.candidates) == len(shelf.studies)
+        assert [one.verdict for one in found.prior.candidates].count("used") == bool(used)
+
+
+def test_of_one_day_the_film_decides_and_not_the_hour_of_the_study(
+    current: Path, earlier: Callable[..., Path]
+) -> None:
+    """The study that was begun first got its film last."""
+    begun_late, begun_early = earlier(AcquisitionTime="080000"), earlier(AcquisitionTime="170000")
+    shelf = Shelf(begun_late, begun_early)
+    late, early = shelf.studies
+    shelf.times = {late: time(12), early: time(7)}
+    found = find(current, shelf)
+    assert shelf.fetched == [late, early]
+    assert found.path == begun_early
+    assert [(one.verdict, one.day) for one in found.prior.candidates] == [
+        ("not used: another was acquired later", date(2019, 1, 1)),
+        ("used", date(2019, 1, 1)),
+    ]
+
+
+def test_the_count_bounds_what_is_fetched_of_a_day(
+    current: Path, earlier: Callable[..., Path]
+) -> None:
+    shelf = Shelf(*(earlier(AcquisitionTime=f"0{hour}0000") for hour in range(4)))
+    shelf.times = {uid: time(hour) for hour, uid in enumerate(shelf.studies)}
+    found = find(current, shelf)
+    assert shelf.fetched == list(shelf.studies)[:1:-1], "the two that were begun last"
+    assert found.prior.film is not None
+    assert found.prior.film.acquired == datetime(2019, 1, 1, 3)
+    assert [one.verdict for one in found.prior.candidates] == [
+        "used",
+        "not used: another was acquired later",
+        *["not fetched: enough others were"] * 2,
+    ]
+
+
+def test_what_is_older_than_the_prior_is_not_fetched_but_told(
+    current: Path, earlier: Callable[..., Path]
+) -> None:
+    day = {"StudyDate": "20180301", "AcquisitionDate": "20180301"}
+    shelf = Shelf(earlier(**day), earlier(), earlier(**day, PatientSex="M"))
+    old, new, other = shelf.studies
+    found = find(current, shelf)
+    assert shelf.fetched == [new]
+    told = {one.study_instance_uid: (one.verdict, one.day) for one in found.prior.candidates}
+    assert told == {
+        new: ("used", date(2019, 1, 1)),
+        old: ("not fetched: a later one is used", date(2018, 3, 1)),
+        other: ("Patient's Sex differs in the archive's answer", date(2018, 3, 1)),
+    }
+
+
+@pytest.mark.parametrize(("body_part", "count"), [("CHEST", 1), ("", 1), ("HAND", 0)])
+def test_only_what_may_hold_a_film_is_fetched(
+    current: Path, earlier: Callable[..., Path], body_part: str, count: int
+) -> None:
+    shelf = Shelf(earlier())
+    shelf.body_part = body_part
+    found = find(current, shelf)
+    assert len(shelf.fetched) == count
+    assert (found.prior.outcome is PriorOutcome.USED) == bool(count)
+    if not count:
+        assert found.prior.reason == "no image that the rule allows was there"
+
+
+def test_of_the_wrong_modality_nothing_is_asked(
+    current: Path, earlier: Callable[..., Path]
+) -> None:
+    shelf = Shelf(earlier())
+    found = find(current, shelf, rule=RULE.model_copy(update={"modalities": ("DX",)}))
+    assert (shelf.fetched, found.prior.reason) == ([], "of another modality")
+
+
+@pytest.mark.parametrize(
+    ("views", "view", "used"),
+    [
+        (("PA",), "AP", False),
+        (("PA",), "PA", True),
+        (("AP",), "AP", True),
+        (("PA", "AP"), "LL", False),
+    ],
+)
+def test_the_rule_says_which_views_may_be_compared_with(
+    current: Path, earlier: Callable[..., Path], views: tuple[str, ...], view: str, *, used: bool
+) -> None:
+    rule = RULE.model_copy(update={"views": views})
+    found = find(current, Shelf(earlier(ViewPosition=view)), rule=rule)
+    assert (found.prior.outcome is PriorOutcome.USED) == used
+
+
+@pytest.mark.parametrize(
+    ("age", "day", "used"),
+    [
+        ("6M-5Y", "20190702", True),  # to the day: half a year before 2020-01-02
+        ("6M-5Y", "20190703", False),
+        ("6M-5Y", "20150102", True),
+        ("6M-5Y", "20150101", False),
+        ("0D-2W", "20191219", True),
+        ("0D-2W", "20191218", False),
+    ],
+)
+def test_the_rule_says_how_old_a_prior_may_be(
+    current: Path, earlier: Callable[..., Path], age: str, day: str, *, used: bool
+) -> None:
+    """By the answer, before anything is fetched, and by the film where the answer has no day."""
+    rule = RULE.model_copy(update={"age": AgeRange.parse(age)})
+    answered = Shelf(earlier(StudyDate=day, AcquisitionDate=day))
+    assert (find(current, answered, rule=rule).path is not None) == used
+    assert len(answered.fetched) == used
+    undated = Shelf(earlier(StudyDate="", AcquisitionDate=day))
+    assert (find(current, undated, rule=rule).path is not None) == used
+    assert len(undated.fetched) == 1
+
+
+def test_the_guard_runs_again_on_what_was_fetched(
+    current: Path, earlier: Callable[..., Path]
+) -> None:
+    """The archive's database was corrected, and its file was not."""
+
+    class Corrected(Shelf):
+        def find_studies(self, patient: Patient) -> list[FoundStudy]:
+            return [
+                FoundStudy(one.study_instance_uid, patient, one.date, ("CR",))
+                for one in super().find_studies(patient)
+            ]
+
+    shelf = Corrected(earlier(PatientBirthDate="19500203"))
+    found = find(current, shelf)
+    assert len(shelf.fetched) == 1
+    assert (found.prior.outcome, found.prior.reason) == (
+        PriorOutcome.REFUSED,
+        "Patient's Birth Date differs",
+    )
+
+
+def test_another_study_than_was_asked_for_is_not_used(
+    current: Path, earlier: Callable[..., Path]
+) -> None:
+    class Confused(Shelf):
+        def retrieve(
+            self, series: FoundSeries, into: Path, *, message_id: int, seconds: float
+        ) -> list[Path]:
+            return [wrong]
+
+    wrong, asked = earlier(), earlier()
+    assert find(current, Confused(asked)).prior.reason == "the archive sent another study"
+
+
+def test_a_provisional_identity_of_the_site_is_refused(
+    current: Path, earlier: Callable[..., Path]
+) -> None:
+    rule = RULE.model_copy(update={"provisional_identities": ("TESTNAME",)})
+    shelf = Shelf(earlier())
+    assert find(current, shelf, rule=rule).prior.outcome is PriorOutcome.REFUSED
+    assert shelf.fetched == []

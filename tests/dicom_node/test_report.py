@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,10 @@ def full(tmp_path: Path) -> Report:
     used = replace(
         prior_of(film),
         reason="views differ: PA then AP",
-        candidates=(Candidate("1.2.3", "of another modality"), Candidate("1.2.4", "used")),
+        candidates=(
+            Candidate("1.2.3", "of another modality", date(2019, 1, 2)),
+            Candidate("1.2.4", "used"),
+        ),
     )
     return report_on(
         film,

@@ -14,6 +14,7 @@ from dicom_node.ledger import arrivals, history, jobs, tables
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.jobs import State
+from dicom_node.ledger.reopening import open_waiting
 from dicom_node.retention import sweep
 from dicom_node.settings import RetentionSection
 from dicom_node.spool import Spool
@@ -77,6 +78,29 @@ def test_files_go_after_the_time_of_the_state_and_not_before(
     assert not old[1].exists()
     assert new[0].exists()
     assert new[1].exists()
+
+
+def test_a_study_whose_last_revision_brought_no_image_is_deleted_as_well(
+    database: Database, spool: Spool
+) -> None:
+    """One that was opened for a late prior, and waits, and ends without it."""
+    first = receive(database, spool, "1.2")
+    films, result = ended(database, spool, first, State.DONE, days=10)
+    with database.writing() as connection:
+        open_waiting(connection, jobs.get(database, first), hours=2, wait=0)
+    (second, _) = jobs.listing(database)
+    sweep(database, spool, RETENTION)
+    assert films.exists(), "it waits"
+
+    with database.writing() as connection:
+        connection.execute(
+            update(tables.jobs)
+            .where(tables.jobs.c.id == second.id)
+            .values(state=State.REFUSED, state_since=now() - 4 * DAY)
+        )
+    sweep(database, spool, RETENTION)
+    assert not films.exists()
+    assert not result.exists()
 
 
 @pytest.mark.parametrize("state", RUNNING)

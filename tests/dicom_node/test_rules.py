@@ -178,7 +178,17 @@ def test_a_name_that_the_program_does_not_know_has_file_line_and_the_nearest(
         ({"priors": {"count": 0}}, "rules.0.priors.count: input should be greater"),
         ({"views": ["lateral"]}, "rules.0.views.0: "),
         ({"views": []}, "rules.0.views: "),
-        ({"priors": {"maximum_age": 3}}, "did you mean `maximum_age_days`?"),
+        ({"priors": {"maximum_age_days": 900}}, "is now `age`: write `age: 0D-900D`"),
+        ({"priors": {"ages": "0D-5Y"}}, "rules.0.priors.ages: unknown `ages`; did you mean `age`?"),
+        ({"priors": {"age": "5Y"}}, "rules.0.priors.age: `5Y` is not a range of ages: write two"),
+        ({"priors": {"age": "5Y-6M"}}, "the younger first, such as `0D-5Y` or `6M-5Y`"),
+        ({"priors": {"age": "0-5"}}, "rules.0.priors.age: `0-5` is not a range of ages"),
+        ({"priors": {"age": 1825}}, "rules.0.priors.age: `1825` is not a range of ages"),
+        ({"priors": {"views": ["LL"]}}, "rules.0.priors.views.0: input should be 'PA', 'AP'"),
+        ({"priors": {"modalities": []}}, "rules.0.priors.modalities: "),
+        ({"priors": {"provisional_identities": ["*"]}}, "provisional_identities.0: expected words"),
+        ({"priors": {"provisional_identities": [" "]}}, "provisional_identities.0: expected words"),
+        ({"priors": {"reopen_hours": -1}}, "rules.0.priors.reopen_hours: input should be"),
     ],
 )
 def test_what_is_not_a_rule_is_told_with_its_line(
@@ -224,7 +234,8 @@ def test_without_priors_a_rule_asks_for_none_and_with_them_has_bounds(tmp_path: 
     without, bare = load(tmp_path, rule(), rule("other", priors={}))
     assert without.priors is None
     assert bare.priors is not None
-    assert bare.priors.maximum_age_days == 5 * 365
+    assert str(bare.priors.age) == "0D-5Y"
+    assert bare.priors.reopen_hours == 0
     assert bare.priors.count == 3
 
 

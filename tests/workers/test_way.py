@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,11 @@ from builders import IDENTITY, chest, chest_picture, identities_in
 from fake_engine import FakeEngine, Known
 from peers import Orthanc, Qrscp, StoreScp, free_port
 from pydicom import dcmread
+from pynetdicom import AE
+from pynetdicom.events import EVT_C_FIND  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import
+    StudyRootQueryRetrieveInformationModelFind,
+)
 from sqlalchemy import update
 
 from dicom_node import logs, report, spool
@@ -607,6 +614,188 @@ def test_a_revision_with_a_later_film_is_read(node: Node, film: Path, tmp_path: 
     result = report.from_json(node.job(second).report or "")
     assert (result.revision, result.film.sop_instance_uid) == (2, uid)
     assert [one.sop_instance_uid for one in result.left_out] == [str(header.SOPInstanceUID)]
+
+
+# The prior that comes late
+
+
+def reopening(node: Node, hours: float, **sections: object) -> None:
+    """Let the rule wait so long for a late prior."""
+    path = node.written.folder / "rules.yaml"
+    written = path.read_text("utf-8")
+    assert written.count("reopen_hours: 0") == 1
+    path.write_text(written.replace("reopen_hours: 0", f"reopen_hours: {hours}"), "utf-8")
+    node.open(
+        limits={"prior_wait_seconds": 0.01},
+        delivery={"first_retry_seconds": 100, "longest_retry_seconds": 500},
+        **sections,
+    )
+
+
+def earlier_film(tmp_path: Path) -> Path:
+    day = dict.fromkeys(("StudyDate", "SeriesDate", "AcquisitionDate"), "20190601")
+    return chest(tmp_path / "earlier.dcm", chest_picture(seed=4), **IDENTITY, **day)
+
+
+def of_study(film: Path, path: Path, **elements: Any) -> Path:
+    """Another film of the same study."""
+    study = str(dcmread(film).StudyInstanceUID)
+    return chest(path, chest_picture(seed=9), **IDENTITY, StudyInstanceUID=study, **elements)
+
+
+def test_a_prior_that_comes_late_reopens_the_study_by_configuration(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    """The archive is away, then it is back without the prior, then the prior is there."""
+    archive = Orthanc(tmp_path / "archive")
+    with StoreScp(tmp_path / "pacs") as pacs:
+        reopening(
+            node,
+            2,
+            archive=nodes.peer(archive, protocol="dimse", retrieve="c-get"),
+            destinations=[destination(pacs)],
+        )
+        first = in_stage(node, film, READ)
+        assert node.read()
+        assert node.deliver()
+        assert len(pacs.files()) == 2
+        node.open(limits={"prior_wait_seconds": 60})
+        second, _ = jobs.listing(node.site.database)
+        assert (second.revision, second.state) == (2, State.FETCHING)
+        assert second.waits_for_prior
+        assert second.due_at - time.time() == pytest.approx(100, abs=20)
+        assert second.prior_until == pytest.approx(time.time() + 7200, abs=20)
+        assert not node.fetch(), "it is not due yet"
+
+        for attempt, wait in enumerate((100, 200), start=1):
+            node.make_due(second.id)
+            assert node.fetch()
+            assert node.job(second.id).attempts == attempt
+            assert node.job(second.id).due_at - time.time() == pytest.approx(wait, abs=20)
+        told = node.written.command("jobs").stdout
+        assert re.search(r"waiting for a late prior until 20..-..-.. ..:.. \(last: not ret", told)
+        with archive:
+            node.make_due(second.id)
+            assert node.fetch()
+            assert node.job(second.id).reason.startswith("none found")
+            assert node.rung(READ) == 1, "only the first reading was rung for"
+            archive.upload(earlier_film(tmp_path))
+            node.make_due(second.id)
+            assert node.fetch()
+        assert node.job(second.id).state is State.READING
+        assert node.job(second.id).prior_until is None
+        assert node.read()
+        assert node.deliver()
+        assert not node.fetch(), "it is not opened a third time"
+        assert len(jobs.listing(node.site.database)) == 2
+        made = [dcmread(path) for path in pacs.files()]
+    assert len({one.SOPInstanceUID for one in made}) == len(made) == 4
+    results = [report.from_json(node.job(one).report or "") for one in (first, second.id)]
+    assert [one.prior.outcome for one in results] == ["not retrieved in time", "used"]
+    assert [one.film for one in results] == [results[0].film] * 2
+    assert {node.job(one).state for one in (first, second.id)} == {State.DONE}
+
+
+def test_a_study_is_not_reopened_where_the_rule_does_not_say_so(node: Node, film: Path) -> None:
+    node.open(archive=nowhere(), limits={"prior_wait_seconds": 0.01})
+    in_stage(node, film, DELIVER)
+    assert len(jobs.listing(node.site.database)) == 1
+
+
+def test_a_study_that_found_none_is_not_reopened(node: Node, film: Path, tmp_path: Path) -> None:
+    with Qrscp(tmp_path / "archive") as archive:
+        reopening(node, 2, archive=nodes.peer(archive, protocol="dimse", retrieve="c-get"))
+        in_stage(node, film, DELIVER)
+    assert len(jobs.listing(node.site.database)) == 1
+
+
+def test_the_wait_for_a_late_prior_ends(node: Node, film: Path) -> None:
+    reopening(node, 1.5, archive=nowhere())
+    in_stage(node, film, DELIVER)
+    second, _ = jobs.listing(node.site.database)
+    node.make_due(second.id, prior_until=time.time() - 1)
+    assert node.fetch()
+    ended = node.job(second.id)
+    assert ended.state is State.REFUSED
+    assert ended.reason.startswith("no prior came within 1.5 h: not retrieved in time")
+    assert not ended.waits_for_prior
+
+
+def test_an_image_that_arrives_meanwhile_is_of_the_revision_that_waits(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    """A lateral changes nothing: after it the study waits on, until the same time."""
+    from_the_side = {"ViewPosition": "LL", "PatientOrientation": ["A", "F"]}
+    lateral = of_study(film, tmp_path / "lateral.dcm", **from_the_side)
+    repeat = of_study(film, tmp_path / "repeat.dcm", AcquisitionTime="103000")
+    reopening(node, 2, archive=nowhere())
+    in_stage(node, film, DELIVER)
+    second, _ = jobs.listing(node.site.database)
+    job = node.receive(lateral)
+    assert job == second.id
+    assert node.job(job).state is State.QUEUED
+    assert node.job(job).prior_until is None
+    assert node.fetch()
+    waits = node.job(job)
+    assert waits.waits_for_prior
+    assert waits.prior_until == pytest.approx(second.prior_until, abs=5)
+
+    assert node.receive(repeat) == job
+    assert node.fetch()
+    assert node.job(job).state is State.READING, "another film is read at once"
+    assert len(jobs.listing(node.site.database)) == 2
+
+
+def test_a_worker_that_looks_for_a_late_prior_loses_it_to_an_image_that_arrives(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    repeat = of_study(film, tmp_path / "repeat.dcm", AcquisitionTime="103000")
+    reopening(node, 2, archive=nowhere())
+    in_stage(node, film, DELIVER)
+    second, _ = jobs.listing(node.site.database)
+    node.make_due(second.id)
+
+    def late(site: Site, job: Job) -> None:
+        assert node.receive(repeat) == job.id
+        way.fetch(site, job)
+
+    assert node.take(FETCH, late)
+    assert node.job(second.id).state is State.QUEUED
+    assert node.fetch()
+    assert node.job(second.id).state is State.READING
+
+
+def test_a_study_that_waits_for_a_slow_archive_holds_up_no_reading(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    """The archive answers one query only when the other study has been read."""
+    answering, asked = threading.Event(), threading.Event()
+
+    def find(event: Any) -> Iterator[tuple[int, None]]:
+        asked.set()
+        answering.wait(30)
+        yield 0x0000, None
+
+    ae = AE(ae_title="SLOW")
+    ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+    port = free_port()
+    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=[(EVT_C_FIND, find)])
+    try:
+        other = in_stage(node, chest(tmp_path / "other.dcm"), READ)
+        node.open(archive=nowhere(ae_title="SLOW", port=port, timeout_seconds=30))
+        slow = node.receive(film)
+        fetching = threading.Thread(target=node.fetch)
+        fetching.start()
+        assert asked.wait(20)
+        assert node.read()
+        assert node.job(other).state is State.READ
+        assert (node.job(slow).state, node.job(slow).leased) == (State.FETCHING, True)
+        answering.set()
+        fetching.join(20)
+        assert node.job(slow).state is State.READING
+    finally:
+        answering.set()
+        server.shutdown()
 
 
 # Workers that die, and workers that are late
