@@ -8,21 +8,27 @@ and ends neither the association nor the node.
 from __future__ import annotations
 
 import logging
+import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
 from dicom_node.equipment import made_by_this_project
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import UNDECODABLE, is_image
-from dicom_node.receive.door import Door
+from dicom_node.partial import first_part
+from dicom_node.receive.door import Door, Rejection
+from dicom_node.receive.guests import Guests, Port, Sender
+from dicom_node.receive.leftovers import delete_leftovers
+from dicom_node.receive.line import Limits
 from dicom_node.receive.recorder import CONFLICT, Closed, Opened, Recorder, SetAside, Stored
 from dicom_node.spool import Filed, Spool, checked_uid
 
@@ -31,6 +37,7 @@ log = logging.getLogger(__name__)
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700  # PS3.4 B.2.3
 CANNOT_UNDERSTAND = 0xC000  # PS3.4 B.2.3
+_MAXIMUM_AE_TITLE = 16  # PS3.5 Table 6.2-1
 
 _HEADER = [
     "SOPClassUID",
@@ -39,6 +46,7 @@ _HEADER = [
     "PatientID",
     "ContributingEquipmentSequence",
 ]
+_NEEDED = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,7 @@ class Receiver:
         recorder: Recorder,
         asked_for: Callable[[str, Origin], bool],
         incoming: Path,
-        maximum_pdu_bytes: int,
-        idle_seconds: float,
+        limits: Limits,
     ) -> None:
         """Begin with :meth:`start`.
 
@@ -85,8 +92,9 @@ class Receiver:
         self._asked_for = asked_for
         self._incoming = incoming
         self._associations: dict[Any, str] = {}
+        self._guests = Guests(limits, self._left)
         self._server: Any = None
-        self._ae = _application_entity(door, maximum_pdu_bytes, idle_seconds)
+        self._ae = _application_entity(door, limits)
 
     def start(self, host: str, port: int) -> None:
         """Listen.
@@ -100,52 +108,76 @@ class Receiver:
         tempfile.tempdir = str(self._incoming)
         _config.STORE_RECV_CHUNKED_DATASET = True
         _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage class and transfer syntax
-        self._server = self._ae.start_server(
+        _config.LOG_HANDLER_LEVEL = "none"  # it writes each message out, to log nothing of it
+        self._server = self._ae.make_server(
             (host, port),
-            block=False,
+            server_class=Port,
+            guests=self._guests,
             evt_handlers=[
+                (evt.EVT_CONN_OPEN, lambda event: self._guests.came(event.assoc)),
                 (evt.EVT_REQUESTED, self._requested),
                 (evt.EVT_ESTABLISHED, self._established),
-                (evt.EVT_CONN_CLOSE, self._closed),
                 (evt.EVT_C_STORE, self._store),
                 (evt.EVT_C_ECHO, lambda _: SUCCESS),
             ],
         )
 
+        self._guests.start()
+        threading.Thread(target=self._server.serve_forever, name="port", daemon=True).start()
+
     def stop(self) -> None:
-        """End all associations and stop listening."""
-        self._ae.shutdown()
+        """Stop listening and end all associations; what is being filed is filed."""
+        if self._server is None:
+            return
+        self._server.shutdown()
+        self._guests.stop()
         _config.STORE_RECV_CHUNKED_DATASET = False
         tempfile.tempdir = None
 
     def _requested(self, event: Any) -> None:
         association = event.assoc
         request = association.requestor.primitive
-        acceptors = [one for one in self._ae.active_associations if one.is_acceptor]
-        refused = self._door.rejection(
-            called=request.called_ae_title,
-            calling=request.calling_ae_title,
-            address=association.requestor.address,
-            open_associations=len(acceptors),
-            spool=self._spool,
+        sender = Sender(printable(request.calling_ae_title), self._guests.address(association))
+        refused = self._door.stranger(
+            called=request.called_ae_title, calling=sender.calling, address=sender.address
+        ) or self._guests.let_in(
+            association, sender, lambda *counts: self._door.no_room(self._spool, *counts)
         )
         if refused is not None:
-            log.warning("association rejected: %s", refused.why)
-            association.acse.send_reject(refused.result, refused.source, refused.diagnostic)
-            # Waits until the answer is out; pynetdicom would else close the connection first.
-            association.kill()
+            self._reject(association, sender, refused)
+
+    def _reject(self, association: Any, sender: Sender, refused: Rejection) -> None:
+        log.warning("association of %s rejected: %s", sender, refused.why)
+        association.acse.send_reject(refused.result, refused.source, refused.diagnostic)
+        # Waits until the answer is out; pynetdicom would else close the connection first.
+        association.kill()
 
     def _established(self, event: Any) -> None:
         name = uuid.uuid4().hex
         self._associations[event.assoc] = name
         self._recorder.tell(Opened(name))
 
-    def _closed(self, event: Any) -> None:
-        if name := self._associations.pop(event.assoc, None):
+    def _left(self, association: Any) -> None:
+        delete_leftovers(association)
+        if name := self._associations.pop(association, None):
             self._recorder.tell(Closed(name))
 
     def _store(self, event: Any) -> int:
-        received: Path = event.dataset_path
+        with self._guests.served(event.assoc):
+            try:
+                return self._take(event)
+            except OSError as error:
+                log.error("object answered A700: %s", error.strerror)  # noqa: TRY400 - no bug of ours
+                return OUT_OF_RESOURCES
+            except Unreachable as error:
+                log.error("object answered A700: %s", error)  # noqa: TRY400 - no bug of ours
+                return OUT_OF_RESOURCES
+
+    def _take(self, event: Any) -> int:
+        received: Path | None = event.dataset_path
+        if received is None:
+            log.warning("object answered C000: the request came without a data set")
+            return CANNOT_UNDERSTAND
         event.request._dataset_file.flush()
         if self._door.is_full(self._spool):
             log.error("object answered A700: less is free than receive.disk_reserve_megabytes")
@@ -156,12 +188,6 @@ class Receiver:
         except BadStudy as error:
             self._set_aside(received, str(error))
             return CANNOT_UNDERSTAND
-        except OSError as error:
-            log.error("object answered A700: %s", error.strerror)  # noqa: TRY400 - no bug of ours
-            return OUT_OF_RESOURCES
-        except Unreachable as error:
-            log.error("object answered A700: %s", error)  # noqa: TRY400 - no bug of ours
-            return OUT_OF_RESOURCES
 
     def _file(self, event: Any, received: Path, header: Header) -> int:
         if header.ours:
@@ -210,7 +236,7 @@ def read_header(path: Path) -> Header:
         BadStudy: it cannot be decoded, or lacks a UID.
     """
     try:
-        dataset = dcmread(path, stop_before_pixels=True, specific_tags=list(_HEADER))
+        dataset = first_part(path, _HEADER, needed=_NEEDED)
         return Header(
             sop_class_uid=_uid(dataset, "SOPClassUID"),
             sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
@@ -254,13 +280,18 @@ def _uid(dataset: Dataset, keyword: str) -> str:
     return checked_uid(str(value))
 
 
-def _application_entity(door: Door, maximum_pdu_bytes: int, idle_seconds: float) -> Any:
+def printable(ae_title: str) -> str:
+    """An AE title as it may stand in a log and in the ledger, whatever was sent for one."""
+    return "".join(filter(str.isprintable, ae_title))[:_MAXIMUM_AE_TITLE].strip()
+
+
+def _application_entity(door: Door, limits: Limits) -> Any:
     ae = AE(ae_title=door.ae_title)
-    ae.maximum_pdu_size = maximum_pdu_bytes
-    # One more than the door lets in, so that the door, which says why, always decides.
-    ae.maximum_associations = door.maximum_associations + 1
-    ae.network_timeout = idle_seconds
-    ae.dimse_timeout = idle_seconds
-    ae.acse_timeout = min(idle_seconds, 30)
+    ae.maximum_pdu_size = limits.maximum_pdu_bytes
+    ae.acse_timeout = limits.association_seconds
+    # Counts and silences are the guests': pynetdicom's count would turn away who is let in, and
+    # its clock would cut off who sends slowly.
+    ae.maximum_associations = sys.maxsize
+    ae.network_timeout = None
     ae.add_supported_context(Verification)
     return ae

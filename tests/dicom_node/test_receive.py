@@ -20,6 +20,7 @@ from dicom_node.ledger import arrivals, jobs, quarantined
 from dicom_node.ledger.database import Database
 from dicom_node.peer import Peer
 from dicom_node.receive.door import Door
+from dicom_node.receive.line import Limits
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scp import Origin, Receiver, scan
 from dicom_node.report import Made, Weights
@@ -63,8 +64,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Node]]:
             recorder=recorder,
             asked_for=asked_for,
             incoming=spool.incoming / "tests",
-            maximum_pdu_bytes=65536,
-            idle_seconds=10,
+            limits=Limits(maximum_pdu_bytes=65536, idle_seconds=10),
         )
         port = free_port()
         recorder.start()
