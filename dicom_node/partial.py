@@ -1,4 +1,4 @@
-"""The first part of a DICOM file, read within a bound, whatever the file says of itself.
+"""Parts of a DICOM file: its first elements, read within a bound, and its data set as bytes.
 
 A header is small, but what stands before it in the file need not be: a private element may be as
 large as the file, and a deflated data set (PS3.5 A.5) of one megabyte may inflate to a gigabyte.
@@ -6,6 +6,7 @@ large as the file, and a deflated data set (PS3.5 A.5) of one megabyte may infla
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zlib
 from collections.abc import Collection
@@ -78,6 +79,25 @@ def data_set_of(path: Path) -> tuple[str, int]:
         raise InvalidDicomError("the group length of the file meta information is missing")
     begin = _PREAMBLE_BYTES + _GROUP_LENGTH_BYTES + int(length)
     return str(meta.get("TransferSyntaxUID") or ""), begin
+
+
+def data_set_sha256(path: Path) -> str:
+    """The digest, as hexadecimal digits, of a data set's bytes and of their transfer syntax.
+
+    Not of the meta information, which names the software that wrote the file: the same object
+    received by another version of this node has the same digest.
+
+    Raises:
+        InvalidDicomError: the file has no meta information.
+        OSError: it cannot be read.
+    """
+    transfer_syntax, begin = data_set_of(path)
+    digest = hashlib.sha256(f"{transfer_syntax}\n".encode())
+    with path.open("rb") as file:
+        file.seek(begin)
+        while piece := file.read(_PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 class _Sparing:

@@ -29,9 +29,10 @@ class Arrival:
     sop_instance_uid: str
     sop_class_uid: str
     path: PurePosixPath  # below the spool
-    sha256: str
+    sha256: str  # of the data set and its transfer syntax
     opens_job: bool
     association: str = ""  # empty: found by the scan at start
+    calling: str = ""  # AE title that sent it
 
 
 def record(database: Database, arrivals: Sequence[Arrival]) -> None:
@@ -117,15 +118,18 @@ def complete(database: Database, quiet: float, ceiling: float) -> list[int]:
 
 
 def quarantined(database: Database, path: PurePosixPath, reason: str) -> None:
-    """An object was set aside; ``path`` is below the spool."""
+    """An object was set aside; ``path`` is below the spool. Told twice, it changes nothing."""
+    row = {"path": str(path), "reason": reason}
     with database.writing() as connection:
-        connection.execute(insert(quarantine).values(at=now(), path=str(path), reason=reason))
+        if connection.execute(select(quarantine.c.id).filter_by(**row)).first() is None:
+            connection.execute(insert(quarantine).values(at=now(), **row))
 
 
 def recorded_paths(database: Database) -> set[str]:
-    """Where all entered objects lie, below the spool."""
+    """Where all entered objects lie, below the spool, those in quarantine too."""
     with database.reading() as connection:
-        return set(connection.execute(select(instances.c.path)).scalars())
+        paths = select(instances.c.path).union(select(quarantine.c.path))
+        return set(connection.execute(paths).scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,7 @@ def _known(connection: Connection, arrival: Arrival) -> bool:
 
 
 def _enter(connection: Connection, arrival: Arrival) -> None:
-    job = _arriving_job(connection, arrival.study_instance_uid) if arrival.opens_job else None
+    job = _arriving_job(connection, arrival) if arrival.opens_job else None
     connection.execute(
         insert(instances).values(
             study_instance_uid=arrival.study_instance_uid,
@@ -196,15 +200,16 @@ def _enter(connection: Connection, arrival: Arrival) -> None:
             path=str(arrival.path),
             sha256=arrival.sha256,
             received_at=now(),
+            calling=arrival.calling,
         )
     )
 
 
-def _arriving_job(connection: Connection, study_instance_uid: str) -> int:
+def _arriving_job(connection: Connection, arrival: Arrival) -> int:
     """The job of the study that is still arriving; a new revision where there is none."""
     latest = connection.execute(
         select(jobs.c.id, jobs.c.revision, jobs.c.state)
-        .where(jobs.c.study_instance_uid == study_instance_uid)
+        .where(jobs.c.study_instance_uid == arrival.study_instance_uid)
         .order_by(jobs.c.revision.desc())
         .limit(1)
     ).first()
@@ -215,7 +220,7 @@ def _arriving_job(connection: Connection, study_instance_uid: str) -> int:
     job = connection.execute(
         insert(jobs)
         .values(
-            study_instance_uid=study_instance_uid,
+            study_instance_uid=arrival.study_instance_uid,
             revision=revision,
             state=State.RECEIVED,
             state_since=now(),
@@ -225,5 +230,6 @@ def _arriving_job(connection: Connection, study_instance_uid: str) -> int:
         )
         .returning(jobs.c.id)
     ).scalar_one()
-    note(connection, job, "first image received" if revision == 1 else "further image received")
+    sender = f" from {arrival.calling}" if arrival.calling else ""
+    note(connection, job, f"{'first' if revision == 1 else 'further'} image received{sender}")
     return int(job)

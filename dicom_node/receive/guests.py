@@ -15,10 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from socketserver import BaseServer
 from typing import Any
-
-from pynetdicom.transport import ThreadedAssociationServer
 
 from dicom_node.receive.line import Limits, Line
 
@@ -181,26 +178,3 @@ def _abort(guest: _Guest) -> None:
 def _hang_up(guest: _Guest) -> None:
     with suppress(OSError):  # it may have ended just now
         guest.line.shutdown(socket.SHUT_RDWR)
-
-
-class Port(ThreadedAssociationServer):
-    """pynetdicom's server, on lines that are looked after."""
-
-    def __init__(self, *arguments: Any, guests: Guests, **named: Any) -> None:
-        """As pynetdicom makes it; ``guests`` is told of each connection."""
-        self._looked_after = guests
-        super().__init__(*arguments, **named)
-
-    def get_request(self) -> tuple[Any, Any]:
-        """Accept a connection."""
-        accepted, address = super().get_request()
-        return Line(accepted, self._looked_after.limits), address
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Whether to go on with a connection at all."""
-        return self._looked_after.knock(request, client_address[0])
-
-    def shutdown(self) -> None:
-        """Stop listening."""
-        BaseServer.shutdown(self)  # pynetdicom's looks for this server in its own list
-        self.server_close()

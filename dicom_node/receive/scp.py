@@ -25,11 +25,21 @@ from dicom_node.equipment import made_by_this_project
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import UNDECODABLE, is_image
 from dicom_node.partial import first_part
-from dicom_node.receive.door import Door, Rejection
-from dicom_node.receive.guests import Guests, Port, Sender
+from dicom_node.receive.door import Door
+from dicom_node.receive.guests import Guests
 from dicom_node.receive.leftovers import delete_leftovers
 from dicom_node.receive.line import Limits
-from dicom_node.receive.recorder import CONFLICT, Closed, Opened, Recorder, SetAside, Stored
+from dicom_node.receive.port import Port, admit, printable
+from dicom_node.receive.recorder import (
+    CONFLICT,
+    FORGOTTEN,
+    REENCODED,
+    Closed,
+    Opened,
+    Recorder,
+    SetAside,
+    Stored,
+)
 from dicom_node.spool import Filed, Spool, checked_uid
 
 log = logging.getLogger(__name__)
@@ -37,7 +47,6 @@ log = logging.getLogger(__name__)
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700  # PS3.4 B.2.3
 CANNOT_UNDERSTAND = 0xC000  # PS3.4 B.2.3
-_MAXIMUM_AE_TITLE = 16  # PS3.5 Table 6.2-1
 
 _HEADER = [
     "SOPClassUID",
@@ -135,22 +144,7 @@ class Receiver:
         tempfile.tempdir = None
 
     def _requested(self, event: Any) -> None:
-        association = event.assoc
-        request = association.requestor.primitive
-        sender = Sender(printable(request.calling_ae_title), self._guests.address(association))
-        refused = self._door.stranger(
-            called=request.called_ae_title, calling=sender.calling, address=sender.address
-        ) or self._guests.let_in(
-            association, sender, lambda *counts: self._door.no_room(self._spool, *counts)
-        )
-        if refused is not None:
-            self._reject(association, sender, refused)
-
-    def _reject(self, association: Any, sender: Sender, refused: Rejection) -> None:
-        log.warning("association of %s rejected: %s", sender, refused.why)
-        association.acse.send_reject(refused.result, refused.source, refused.diagnostic)
-        # Waits until the answer is out; pynetdicom would else close the connection first.
-        association.kill()
+        admit(event.assoc, self._door, self._guests, self._spool)
 
     def _established(self, event: Any) -> None:
         name = uuid.uuid4().hex
@@ -194,7 +188,7 @@ class Receiver:
             log.info("a result of this project came back by C-STORE; not kept, not read")
             return SUCCESS
         origin = Origin(
-            calling=event.assoc.requestor.ae_title.strip(),
+            calling=printable(event.assoc.requestor.ae_title),
             originator=(event.request.MoveOriginatorApplicationEntityTitle or "").strip(),
         )
         if self._asked_for(header.study_instance_uid, origin):
@@ -206,14 +200,15 @@ class Receiver:
             self._set_aside(received, "an object of this study is of another Patient ID")
             return SUCCESS
         place, filed = self._spool.file(received, folder, header.sop_instance_uid)
-        if filed is Filed.DIFFERENT:
-            self._set_aside(received, CONFLICT)
+        if filed in (Filed.DIFFERENT, Filed.REENCODED):
+            self._set_aside(received, CONFLICT if filed is Filed.DIFFERENT else REENCODED)
         elif filed is Filed.IDENTICAL:
             log.info("an object that is here already came again; nothing is done")
         else:
             self._recorder.tell(
                 Stored(
                     path=place,
+                    calling=origin.calling,
                     study_instance_uid=header.study_instance_uid,
                     sop_instance_uid=header.sop_instance_uid,
                     sop_class_uid=header.sop_class_uid,
@@ -251,6 +246,10 @@ def read_header(path: Path) -> Header:
 def scan(spool: Spool, recorded: set[str], recorder: Recorder) -> int:
     """Tell the recorder of received files that the ledger does not know; how many there were."""
     found = 0
+    for path in spool.quarantine.iterdir():
+        if str(spool.below(path)) not in recorded:
+            recorder.tell(SetAside(path, FORGOTTEN))
+            found += 1
     for path in spool.received():
         if str(spool.below(path)) in recorded:
             continue
@@ -262,6 +261,7 @@ def scan(spool: Spool, recorded: set[str], recorder: Recorder) -> int:
         recorder.tell(
             Stored(
                 path=path,
+                calling="",
                 study_instance_uid=header.study_instance_uid,
                 sop_instance_uid=header.sop_instance_uid,
                 sop_class_uid=header.sop_class_uid,
@@ -278,11 +278,6 @@ def _uid(dataset: Dataset, keyword: str) -> str:
     if not value:
         raise BadStudy(f"{keyword} is missing")
     return checked_uid(str(value))
-
-
-def printable(ae_title: str) -> str:
-    """An AE title as it may stand in a log and in the ledger, whatever was sent for one."""
-    return "".join(filter(str.isprintable, ae_title))[:_MAXIMUM_AE_TITLE].strip()
 
 
 def _application_entity(door: Door, limits: Limits) -> Any:
