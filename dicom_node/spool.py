@@ -126,18 +126,20 @@ class Spool:
         digest = hashlib.sha256(patient.encode()).hexdigest()
         mark = folder / "patient.sha256"
         with self._filing:
+            self._make(folder)
             return durable.write(mark, digest.encode(), replace=False) or (
                 mark.read_text() == digest
             )
 
     def _make(self, folder: Path) -> None:
         """Make a folder whose name outlives a loss of power, also where another edge makes it."""
-        durable.make_folder(folder)
-        if folder not in self._named:
+        if not folder.exists():
+            durable.make_folder(folder)
+        elif folder not in self._named:
             durable.flush(folder.parent)
-            if len(self._named) >= _NAMED_FOLDERS:
-                self._named.clear()
-            self._named.add(folder)
+        if len(self._named) >= _NAMED_FOLDERS:
+            self._named.clear()
+        self._named.add(folder)
 
     def received(self) -> Iterator[Path]:
         """All files of received studies."""

@@ -53,6 +53,13 @@ class _Guest:
         return self.sender is None and self.line.fileno() >= 0
 
     @property
+    def is_in(self) -> bool:
+        """Whether it was let in and has not said goodbye: its threads may end a little later."""
+        if self.sender is None or self.line.fileno() < 0:
+            return False
+        return not (self.association.is_released or self.association.is_aborted)
+
+    @property
     def has_left(self) -> bool:
         if self.association is None:
             return self.line.fileno() < 0
@@ -120,7 +127,7 @@ class Guests:
         and of this sender. Returns what it says.
         """
         with self._lock:
-            senders = [one.sender for one in self._guests if one.sender is not None]
+            senders = [one.sender for one in self._guests if one.is_in]
             refusal = why_not(len(senders), senders.count(sender))
             if refusal is None:
                 self._of(association).sender = sender
