@@ -59,7 +59,9 @@ class Node:
 
 
 @contextmanager
-def node(folder: Path, door: Door = DOOR, limits: Limits = LIMITS) -> Iterator[Node]:
+def node(
+    folder: Path, door: Door = DOOR, limits: Limits = LIMITS, host: str = "127.0.0.1"
+) -> Iterator[Node]:
     """The server of the door with its recorder, in this process."""
     spool = Spool(folder / "data")
     database = Database(f"sqlite:///{folder}/ledger.sqlite3")
@@ -79,7 +81,7 @@ def node(folder: Path, door: Door = DOOR, limits: Limits = LIMITS) -> Iterator[N
     )
     port = free_port()
     recorder.start()
-    receiver.start("127.0.0.1", port)
+    receiver.start(host, port)
     try:
         yield Node(spool, database, port, recorder, asked)
     finally:

@@ -48,6 +48,8 @@ SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700  # PS3.4 B.2.3
 CANNOT_UNDERSTAND = 0xC000  # PS3.4 B.2.3
 
+_POLL_SECONDS = 0.2  # how often it is looked whether the port is still to be open
+
 _HEADER = [
     "SOPClassUID",
     "SOPInstanceUID",
@@ -132,7 +134,8 @@ class Receiver:
         )
 
         self._guests.start()
-        threading.Thread(target=self._server.serve_forever, name="port", daemon=True).start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(_POLL_SECONDS,), name="port", daemon=True).start()
 
     def stop(self) -> None:
         """Stop listening and end all associations; what is being filed is filed."""
