@@ -23,12 +23,16 @@ from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from pathlib import Path, PurePosixPath
 
+from pydicom.errors import InvalidDicomError
+
 from dicom_node import durable
 from dicom_node.errors import BadStudy
+from dicom_node.partial import data_set_of, data_set_sha256
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")  # PS3.5 9.1; leading zeros of a component are tolerated
 _LONGEST_UID = 64
 _SECONDS_A_DAY = 86_400
+_NAMED_FOLDERS = 10_000
 
 
 class Filed(Enum):
@@ -36,6 +40,7 @@ class Filed(Enum):
 
     NEW = auto()
     IDENTICAL = auto()
+    REENCODED = auto()  # in another transfer syntax: what it says is not looked into
     DIFFERENT = auto()
 
 
@@ -46,6 +51,7 @@ class Spool:
         """Make the folders where they are not there yet."""
         self.root = root
         self._filing = threading.Lock()
+        self._named: set[Path] = set()  # folders of which this process knows that they will stay
         for folder in (self.incoming, self.studies, self.priors, self.quarantine):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -101,9 +107,8 @@ class Spool:
         durable.flush(received)
         with self._filing:
             if place.exists():
-                same = filecmp.cmp(received, place, shallow=False)
-                return place, Filed.IDENTICAL if same else Filed.DIFFERENT
-            durable.make_folder(folder)
+                return place, _compared(received, place)
+            self._make(folder)
             received.rename(place)
         durable.flush(folder)
         return place, Filed.NEW
@@ -121,9 +126,20 @@ class Spool:
         digest = hashlib.sha256(patient.encode()).hexdigest()
         mark = folder / "patient.sha256"
         with self._filing:
+            self._make(folder)
             return durable.write(mark, digest.encode(), replace=False) or (
                 mark.read_text() == digest
             )
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder whose name outlives a loss of power, also where another edge makes it."""
+        if not folder.exists():
+            durable.make_folder(folder)
+        elif folder not in self._named:
+            durable.flush(folder.parent)
+        if len(self._named) >= _NAMED_FOLDERS:
+            self._named.clear()
+        self._named.add(folder)
 
     def received(self) -> Iterator[Path]:
         """All files of received studies."""
@@ -147,6 +163,7 @@ class Spool:
             for path in paths:
                 (self.root / path).unlink(missing_ok=True)
             if folder.exists() and not any(folder.glob("*.dcm")):
+                self._named.discard(folder)
                 shutil.rmtree(folder)
 
 
@@ -159,6 +176,19 @@ def checked_uid(uid: str) -> str:
     if len(uid) > _LONGEST_UID or not _UID.fullmatch(uid):
         raise BadStudy("an object has a UID that is none (PS3.5 9.1: digits and dots, at most 64)")
     return uid
+
+
+def _compared(received: Path, place: Path) -> Filed:
+    """What came, beside what lies there. The meta information of the files does not count."""
+    if filecmp.cmp(received, place, shallow=False):
+        return Filed.IDENTICAL
+    try:
+        if data_set_of(received)[0] != data_set_of(place)[0]:
+            return Filed.REENCODED
+        same = data_set_sha256(received) == data_set_sha256(place)
+    except InvalidDicomError:
+        return Filed.DIFFERENT
+    return Filed.IDENTICAL if same else Filed.DIFFERENT
 
 
 def sha256(path: Path) -> str:

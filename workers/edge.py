@@ -13,6 +13,7 @@ from dicom_node.errors import Misconfigured, Unreachable
 from dicom_node.ledger import announcements, arrivals, jobs
 from dicom_node.receive.announcements import handlers
 from dicom_node.receive.door import Door
+from dicom_node.receive.line import Limits
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scp import Origin, Receiver, scan
 from dicom_node.retention import sweep as sweep_files
@@ -76,14 +77,19 @@ def _receiver(site: Site, recorder: Recorder, incoming: Path) -> Receiver:
             calling_ae_titles=receive.calling_ae_titles,
             addresses=receive.addresses,
             maximum_associations=receive.maximum_associations,
+            maximum_per_sender=receive.maximum_associations_per_sender,
             reserve_bytes=receive.disk_reserve_megabytes * 1024 * 1024,
         ),
         spool=site.spool,
         recorder=recorder,
         asked_for=asked_for,
         incoming=incoming,
-        maximum_pdu_bytes=receive.maximum_pdu_bytes,
-        idle_seconds=receive.idle_seconds,
+        limits=Limits(
+            maximum_pdu_bytes=receive.maximum_pdu_bytes,
+            association_seconds=receive.association_seconds,
+            message_seconds=receive.message_seconds,
+            idle_seconds=receive.idle_seconds,
+        ),
         announcements=handlers(site.database),
     )
 

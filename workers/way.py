@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 
 Work = Callable[[Site, Job], None]
 _SECONDS_AN_HOUR = 3600
-
-
 #: Each so manieth turn of a worker is of who has waited for long, so that nobody waits for ever,
 #: and a backlog does not hold up what is urgent.
 _FAIR_TURN = 4

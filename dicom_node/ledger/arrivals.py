@@ -37,10 +37,11 @@ class Arrival:
     sop_instance_uid: str
     sop_class_uid: str
     path: PurePosixPath  # below the spool
-    sha256: str
+    sha256: str  # of the data set and its transfer syntax
     opens_job: bool
     association: str = ""  # empty: found by the scan at start
     priority: Priority = Priority.ROUTINE
+    calling: str = ""  # AE title that sent it
 
 
 def record(
@@ -144,15 +145,18 @@ def complete(
 
 
 def quarantined(database: Database, path: PurePosixPath, reason: str) -> None:
-    """An object was set aside; ``path`` is below the spool."""
+    """An object was set aside; ``path`` is below the spool. Told twice, it changes nothing."""
+    row = {"path": str(path), "reason": reason}
     with database.writing() as connection:
-        connection.execute(insert(quarantine).values(at=now(), path=str(path), reason=reason))
+        if connection.execute(select(quarantine.c.id).filter_by(**row)).first() is None:
+            connection.execute(insert(quarantine).values(at=now(), **row))
 
 
 def recorded_paths(database: Database) -> set[str]:
-    """Where all entered objects lie, below the spool."""
+    """Where all entered objects lie, below the spool, those in quarantine too."""
     with database.reading() as connection:
-        return set(connection.execute(select(instances.c.path)).scalars())
+        paths = select(instances.c.path).union(select(quarantine.c.path))
+        return set(connection.execute(paths).scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +231,7 @@ def _enter(connection: Connection, arrival: Arrival) -> None:
             path=str(arrival.path),
             sha256=arrival.sha256,
             received_at=now(),
+            calling=arrival.calling,
         )
     )
 
@@ -265,5 +270,6 @@ def _arriving_job(connection: Connection, arrival: Arrival) -> int:
         )
         .returning(jobs.c.id)
     ).scalar_one()
-    note(connection, job, "first image received" if revision == 1 else "further image received")
+    sender = f" from {arrival.calling}" if arrival.calling else ""
+    note(connection, job, f"{'first' if revision == 1 else 'further'} image received{sender}")
     return int(job)

@@ -33,21 +33,27 @@ class Door:
     addresses: tuple[str, ...]
     maximum_associations: int
     reserve_bytes: int
+    maximum_per_sender: int = 25
 
-    def rejection(
-        self, *, called: str, calling: str, address: str, open_associations: int, spool: Spool
-    ) -> Rejection | None:
-        """Why an association is not accepted; None when it is."""
+    def stranger(self, *, called: str, calling: str, address: str) -> Rejection | None:
+        """Why somebody is not to come in at all; None when they are known here."""
         if called.strip() != self.ae_title:
-            why = f"it called {called.strip()!r}, this node is {self.ae_title!r}"
+            why = f"it called {called.strip()!r}, this node is {self.ae_title!r} (node.ae_title)"
             return Rejection(_PERMANENT, _SERVICE_USER, _CALLED_NOT_RECOGNIZED, why)
-        if why := self._stranger(calling.strip(), address):
+        if why := self._unknown(calling.strip(), address):
             return Rejection(_PERMANENT, _SERVICE_USER, _CALLING_NOT_RECOGNIZED, why)
+        return None
+
+    def no_room(self, spool: Spool, in_all: int, of_sender: int) -> Rejection | None:
+        """Why nobody else is let in for now, when so many are in; None when there is room."""
         if self.is_full(spool):
             why = "less is free on the disk than receive.disk_reserve_megabytes"
             return Rejection(_TRANSIENT, _PRESENTATION, _TEMPORARY_CONGESTION, why)
-        if open_associations > self.maximum_associations:
-            why = "receive.maximum_associations are open"
+        if in_all >= self.maximum_associations:
+            why = f"{in_all} are open (receive.maximum_associations)"
+            return Rejection(_TRANSIENT, _PRESENTATION, _LOCAL_LIMIT, why)
+        if of_sender >= self.maximum_per_sender:
+            why = f"{of_sender} of it are open (receive.maximum_associations_per_sender)"
             return Rejection(_TRANSIENT, _PRESENTATION, _LOCAL_LIMIT, why)
         return None
 
@@ -55,15 +61,23 @@ class Door:
         """Whether the disk is below the reserve."""
         return spool.free_bytes() < self.reserve_bytes
 
-    def _stranger(self, calling: str, address: str) -> str:
+    def _unknown(self, calling: str, address: str) -> str:
+        caller = _address(address)
         if not self.calling_ae_titles and not self.addresses:
-            if ipaddress.ip_address(address).is_loopback:
+            if caller.is_loopback:
                 return ""
-            return f"{calling!r} is on another machine; add it to receive.calling_ae_titles"
+            return f"it is another machine; add {calling!r} to receive.calling_ae_titles"
         if self.calling_ae_titles and calling not in self.calling_ae_titles:
-            return f"{calling!r} is not in receive.calling_ae_titles"
-        caller = ipaddress.ip_address(address)
+            return f"add {calling!r} to receive.calling_ae_titles"
         networks = map(ipaddress.ip_network, self.addresses)
         if self.addresses and not any(caller in network for network in networks):
-            return f"{calling!r} calls from an address that is not in receive.addresses"
+            return f"add {caller} to receive.addresses"
         return ""
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address as lists name it: a socket for both families has ::ffff:10.1.2.3."""
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

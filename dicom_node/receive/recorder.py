@@ -19,13 +19,18 @@ from dicom_node.errors import Unreachable
 from dicom_node.ledger import arrivals
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database
-from dicom_node.spool import Spool, sha256
+from dicom_node.partial import data_set_sha256
+from dicom_node.spool import Spool
 from dicom_node.study import Priority
 
 log = logging.getLogger(__name__)
 
 #: Why an object is set aside whose UID came before with other bytes.
 CONFLICT = "an object of this SOP Instance UID came before with other bytes"
+#: The same for one of whose bytes nothing can be said without decoding both.
+REENCODED = "an object of this SOP Instance UID came before in another transfer syntax"
+#: Of an object that was set aside by an edge that died before it could enter why.
+FORGOTTEN = "found in quarantine at start, and not in the ledger; dump it to see what it is"
 
 _BATCH_SECONDS = 0.2
 _PAUSE_SECONDS = 1.0  # when the ledger does not answer
@@ -50,6 +55,7 @@ class Stored:
     """An object lies in the spool."""
 
     path: Path
+    calling: str  # AE title that sent it; empty where the scan at start found it
     study_instance_uid: str
     sop_instance_uid: str
     sop_class_uid: str
@@ -157,7 +163,7 @@ class Recorder:
         """The object as the ledger enters it; None when the ledger knew it from long ago."""
         if not stored.path.exists():  # handled below before the ledger went away
             return None
-        digest = sha256(stored.path)
+        digest = data_set_sha256(stored.path)
         known = arrivals.entered(self._database, stored.study_instance_uid, stored.sop_instance_uid)
         if known is not None and known.sha256 != digest:
             place = self._spool.set_aside(stored.path)
@@ -173,6 +179,7 @@ class Recorder:
             sop_instance_uid=stored.sop_instance_uid,
             sop_class_uid=stored.sop_class_uid,
             path=self._spool.below(stored.path),
+            calling=stored.calling,
             sha256=digest,
             opens_job=stored.opens_job,
             association=stored.association,

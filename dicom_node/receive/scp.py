@@ -8,24 +8,40 @@ and ends neither the association nor the node.
 from __future__ import annotations
 
 import logging
+import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
 from dicom_node.equipment import made_by_this_project
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import UNDECODABLE, is_image
+from dicom_node.partial import first_part
 from dicom_node.receive.announcements import ANNOUNCED_BY
 from dicom_node.receive.door import Door
+from dicom_node.receive.guests import Guests
+from dicom_node.receive.leftovers import delete_leftovers
+from dicom_node.receive.line import Limits
+from dicom_node.receive.port import Port, admit, printable
 from dicom_node.receive.priority import STATES_PRIORITY, priority_of
-from dicom_node.receive.recorder import CONFLICT, Closed, Opened, Recorder, SetAside, Stored
+from dicom_node.receive.recorder import (
+    CONFLICT,
+    FORGOTTEN,
+    REENCODED,
+    Closed,
+    Opened,
+    Recorder,
+    SetAside,
+    Stored,
+)
 from dicom_node.spool import Filed, Spool, checked_uid
 from dicom_node.study import Priority
 
@@ -35,6 +51,8 @@ SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700  # PS3.4 B.2.3
 CANNOT_UNDERSTAND = 0xC000  # PS3.4 B.2.3
 
+_POLL_SECONDS = 0.2  # how often it is looked whether the port is still to be open
+
 _HEADER = [
     "SOPClassUID",
     "SOPInstanceUID",
@@ -43,6 +61,7 @@ _HEADER = [
     "ContributingEquipmentSequence",
     *STATES_PRIORITY,
 ]
+_NEEDED = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +95,7 @@ class Receiver:
         recorder: Recorder,
         asked_for: Callable[[str, Origin], bool],
         incoming: Path,
-        maximum_pdu_bytes: int,
-        idle_seconds: float,
+        limits: Limits,
         announcements: Sequence[tuple[Any, Callable[[Any], Any]]] = (),
     ) -> None:
         """Begin with :meth:`start`.
@@ -92,9 +110,10 @@ class Receiver:
         self._asked_for = asked_for
         self._incoming = incoming
         self._associations: dict[Any, str] = {}
+        self._guests = Guests(limits, self._left)
         self._server: Any = None
         self._announcements = announcements
-        self._ae = _application_entity(door, maximum_pdu_bytes, idle_seconds)
+        self._ae = _application_entity(door, limits)
 
     def start(self, host: str, port: int) -> None:
         """Listen.
@@ -108,53 +127,63 @@ class Receiver:
         tempfile.tempdir = str(self._incoming)
         _config.STORE_RECV_CHUNKED_DATASET = True
         _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage class and transfer syntax
-        self._server = self._ae.start_server(
+        _config.LOG_HANDLER_LEVEL = "none"  # it writes each message out, to log nothing of it
+        self._server = self._ae.make_server(
             (host, port),
-            block=False,
+            server_class=Port,
+            guests=self._guests,
             evt_handlers=[
+                (evt.EVT_CONN_OPEN, lambda event: self._guests.came(event.assoc)),
                 (evt.EVT_REQUESTED, self._requested),
                 (evt.EVT_ESTABLISHED, self._established),
-                (evt.EVT_CONN_CLOSE, self._closed),
                 (evt.EVT_C_STORE, self._store),
                 (evt.EVT_C_ECHO, lambda _: SUCCESS),
                 *self._announcements,
             ],
         )
 
+        self._guests.start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(_POLL_SECONDS,), name="port", daemon=True).start()
+
     def stop(self) -> None:
-        """End all associations and stop listening."""
-        self._ae.shutdown()
+        """Stop listening and end all associations; what is being filed is filed."""
+        if self._server is None:
+            return
+        self._server.shutdown()
+        self._guests.stop()
         _config.STORE_RECV_CHUNKED_DATASET = False
         tempfile.tempdir = None
 
     def _requested(self, event: Any) -> None:
-        association = event.assoc
-        request = association.requestor.primitive
-        acceptors = [one for one in self._ae.active_associations if one.is_acceptor]
-        refused = self._door.rejection(
-            called=request.called_ae_title,
-            calling=request.calling_ae_title,
-            address=association.requestor.address,
-            open_associations=len(acceptors),
-            spool=self._spool,
-        )
-        if refused is not None:
-            log.warning("association rejected: %s", refused.why)
-            association.acse.send_reject(refused.result, refused.source, refused.diagnostic)
-            # Waits until the answer is out; pynetdicom would else close the connection first.
-            association.kill()
+        admit(event.assoc, self._door, self._guests, self._spool)
 
     def _established(self, event: Any) -> None:
         name = uuid.uuid4().hex
         self._associations[event.assoc] = name
         self._recorder.tell(Opened(name))
 
-    def _closed(self, event: Any) -> None:
-        if name := self._associations.pop(event.assoc, None):
+    def _left(self, association: Any) -> None:
+        delete_leftovers(association)
+        if name := self._associations.pop(association, None):
             self._recorder.tell(Closed(name))
 
     def _store(self, event: Any) -> int:
-        received: Path = event.dataset_path
+        with self._guests.served(event.assoc):
+            try:
+                return self._take(event)
+            except OSError as error:
+                log.error("object answered A700: %s", error.strerror)  # noqa: TRY400 - no bug of ours
+                return OUT_OF_RESOURCES
+            except Unreachable as error:
+                log.error("object answered A700: %s", error)  # noqa: TRY400 - no bug of ours
+                return OUT_OF_RESOURCES
+
+    def _take(self, event: Any) -> int:
+        received: Path | None = event.dataset_path
+        if received is None:
+            log.warning("object answered C000: the request came without a data set")
+            return CANNOT_UNDERSTAND
         event.request._dataset_file.flush()
         if self._door.is_full(self._spool):
             log.error("object answered A700: less is free than receive.disk_reserve_megabytes")
@@ -165,19 +194,13 @@ class Receiver:
         except BadStudy as error:
             self._set_aside(received, str(error))
             return CANNOT_UNDERSTAND
-        except OSError as error:
-            log.error("object answered A700: %s", error.strerror)  # noqa: TRY400 - no bug of ours
-            return OUT_OF_RESOURCES
-        except Unreachable as error:
-            log.error("object answered A700: %s", error)  # noqa: TRY400 - no bug of ours
-            return OUT_OF_RESOURCES
 
     def _file(self, event: Any, received: Path, header: Header) -> int:
         if header.ours:
             log.info("a result of this project came back by C-STORE; not kept, not read")
             return SUCCESS
         origin = Origin(
-            calling=event.assoc.requestor.ae_title.strip(),
+            calling=printable(event.assoc.requestor.ae_title),
             originator=(event.request.MoveOriginatorApplicationEntityTitle or "").strip(),
         )
         if self._asked_for(header.study_instance_uid, origin):
@@ -189,14 +212,15 @@ class Receiver:
             self._set_aside(received, "an object of this study is of another Patient ID")
             return SUCCESS
         place, filed = self._spool.file(received, folder, header.sop_instance_uid)
-        if filed is Filed.DIFFERENT:
-            self._set_aside(received, CONFLICT)
+        if filed in (Filed.DIFFERENT, Filed.REENCODED):
+            self._set_aside(received, CONFLICT if filed is Filed.DIFFERENT else REENCODED)
         elif filed is Filed.IDENTICAL:
             log.info("an object that is here already came again; nothing is done")
         else:
             self._recorder.tell(
                 Stored(
                     path=place,
+                    calling=origin.calling,
                     study_instance_uid=header.study_instance_uid,
                     sop_instance_uid=header.sop_instance_uid,
                     sop_class_uid=header.sop_class_uid,
@@ -220,7 +244,7 @@ def read_header(path: Path) -> Header:
         BadStudy: it cannot be decoded, or lacks a UID.
     """
     try:
-        dataset = dcmread(path, stop_before_pixels=True, specific_tags=list(_HEADER))
+        dataset = first_part(path, _HEADER, needed=_NEEDED)
         return Header(
             sop_class_uid=_uid(dataset, "SOPClassUID"),
             sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
@@ -236,6 +260,10 @@ def read_header(path: Path) -> Header:
 def scan(spool: Spool, recorded: set[str], recorder: Recorder) -> int:
     """Tell the recorder of received files that the ledger does not know; how many there were."""
     found = 0
+    for path in spool.quarantine.iterdir():
+        if str(spool.below(path)) not in recorded:
+            recorder.tell(SetAside(path, FORGOTTEN))
+            found += 1
     for path in spool.received():
         if str(spool.below(path)) in recorded:
             continue
@@ -247,6 +275,7 @@ def scan(spool: Spool, recorded: set[str], recorder: Recorder) -> int:
         recorder.tell(
             Stored(
                 path=path,
+                calling="",
                 study_instance_uid=header.study_instance_uid,
                 sop_instance_uid=header.sop_instance_uid,
                 sop_class_uid=header.sop_class_uid,
@@ -266,14 +295,14 @@ def _uid(dataset: Dataset, keyword: str) -> str:
     return checked_uid(str(value))
 
 
-def _application_entity(door: Door, maximum_pdu_bytes: int, idle_seconds: float) -> Any:
+def _application_entity(door: Door, limits: Limits) -> Any:
     ae = AE(ae_title=door.ae_title)
-    ae.maximum_pdu_size = maximum_pdu_bytes
-    # One more than the door lets in, so that the door, which says why, always decides.
-    ae.maximum_associations = door.maximum_associations + 1
-    ae.network_timeout = idle_seconds
-    ae.dimse_timeout = idle_seconds
-    ae.acse_timeout = min(idle_seconds, 30)
+    ae.maximum_pdu_size = limits.maximum_pdu_bytes
+    ae.acse_timeout = limits.association_seconds
+    # Counts and silences are the guests': pynetdicom's count would turn away who is let in, and
+    # its clock would cut off who sends slowly.
+    ae.maximum_associations = sys.maxsize
+    ae.network_timeout = None
     for service in (Verification, *ANNOUNCED_BY):
         ae.add_supported_context(service)
     return ae

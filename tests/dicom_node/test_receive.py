@@ -2,93 +2,33 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders import chest, variant
-from peers import free_port, storescu
 from pydicom import Dataset, dcmread
 from pydicom.uid import JPEGLSLossless, generate_uid
+from receiving import DOOR, Node, peer, send, settle
+from receiving import node as run
 
 from dicom_node.association import echo
 from dicom_node.equipment import contributing_equipment
 from dicom_node.errors import Rejected, Unreachable
 from dicom_node.ledger import arrivals, jobs, quarantined
 from dicom_node.ledger.database import Database
-from dicom_node.peer import Peer
 from dicom_node.receive.door import Door
 from dicom_node.receive.recorder import Recorder
-from dicom_node.receive.scp import Origin, Receiver, scan
+from dicom_node.receive.scp import scan
 from dicom_node.report import Made, Weights
-from dicom_node.spool import Spool
-
-
-@dataclass
-class Node:
-    spool: Spool
-    database: Database
-    port: int
-    recorder: Recorder
-    asked_for: set[str]
-
-    def studies(self) -> list[str]:
-        return [job.study_instance_uid for job in jobs.listing(self.database)]
-
-    def received(self) -> list[Path]:
-        return sorted(self.spool.received())
-
-
-DOOR = Door("DICOMNODE", (), (), 3, 0)
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Node]]:
-    stops: list[Callable[[], None]] = []
-
-    def run(door: Door = DOOR) -> Node:
-        spool = Spool(tmp_path / "data")
-        database = Database(f"sqlite:///{tmp_path}/ledger.sqlite3")
-        recorder = Recorder(database, spool, "tests", 30)
-        asked: set[str] = set()
-
-        def asked_for(study: str, origin: Origin) -> bool:
-            return study in asked
-
-        receiver = Receiver(
-            door=door,
-            spool=spool,
-            recorder=recorder,
-            asked_for=asked_for,
-            incoming=spool.incoming / "tests",
-            maximum_pdu_bytes=65536,
-            idle_seconds=10,
-        )
-        port = free_port()
-        recorder.start()
-        receiver.start("127.0.0.1", port)
-        stops.extend((receiver.stop, recorder.stop))
-        return Node(spool, database, port, recorder, asked)
-
-    yield run
-    for stop in stops:
-        stop()
-
-
-def send(node: Node, *films: Path, options: tuple[str, ...] = ()) -> str:
-    """Send by DCMTK, one association, not halting; what it says of each answer."""
-    done = storescu(films, node.port, "-nh", *options, aec="DICOMNODE", check=False)
-    return done.stdout + done.stderr
-
-
-def settle(condition: Callable[[], object]) -> None:
-    """Wait until the recorder has entered what the door told it."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "the ledger never came to know"
-        time.sleep(0.05)
+    with ExitStack() as stack:
+        yield lambda door=DOOR: stack.enter_context(run(tmp_path, door))
 
 
 def test_bytes_are_kept_as_they_came(start: Callable[..., Node], tmp_path: Path) -> None:
@@ -190,10 +130,6 @@ def test_what_the_node_asked_for_becomes_no_study(
     settle(node.studies)
     assert node.studies() == [dcmread(film).StudyInstanceUID]
     assert len(list(node.spool.prior(study).iterdir())) == 1
-
-
-def peer(node: Node, calling: str = "TESTS", called: str = "DICOMNODE") -> Peer:
-    return Peer("node", called, "127.0.0.1", node.port, calling, 5)
 
 
 @pytest.mark.parametrize(

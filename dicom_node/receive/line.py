@@ -1,0 +1,102 @@
+"""A connection at the port whose other side has to keep talking, and may not talk at length.
+
+pynetdicom waits without end for the rest of a PDU that has begun, and makes room for as many bytes
+as the PDU says it has, up to 4 GiB. Here both have a bound. It reads no more of the stream than
+type and length of each PDU (PS3.8 9.3.1), which any protocol has to have that may pass.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+_HEADER_BYTES = 6  # type, reserved, length: PS3.8 Table 9-11 and the others
+_UNHURRIED = 1_048_576
+_AT_LEAST_SECONDS = 0.001  # zero would mean not to wait at all
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a caller may ask of the node's patience and memory; times in seconds.
+
+    ``association_seconds``: from the connection to a whole association request.
+    ``message_seconds``: of silence within a message.
+    ``idle_seconds``: of silence between messages.
+    ``maximum_pdu_bytes``: what the node tells its callers to keep to (PS3.8 D.1).
+    """
+
+    maximum_pdu_bytes: int = 262_144
+    association_seconds: float = 30
+    message_seconds: float = 60
+    idle_seconds: float = 60
+
+    @property
+    def largest_pdu_bytes(self) -> int:
+        """What ends a connection. An association request is under no agreed bound, and some
+        senders count a PDU's length otherwise.
+        """
+        return max(_UNHURRIED, 2 * self.maximum_pdu_bytes)
+
+
+class Line(socket.socket):
+    """The accepted connection; raises OSError, as a broken one does, when a bound is passed."""
+
+    def __init__(self, accepted: socket.socket, limits: Limits) -> None:
+        """Take over an accepted connection, which is not to be used any more."""
+        family, kind, protocol = accepted.family, accepted.type, accepted.proto
+        super().__init__(family, kind, protocol, fileno=accepted.detach())
+        self._limits = limits
+        self._deadline = time.monotonic() + limits.association_seconds
+        self._asked = False  # whether the first PDU is here, which is to ask for an association
+        self._header = b""
+        self._left = 0
+        self.heard = time.monotonic()
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """As that of a socket.
+
+        Raises:
+            TimeoutError: the other side is silent within a PDU, or too slow to ask.
+            OSError: what it sends is no PDU, or one that is too large.
+        """
+        if not self._asked:
+            self.settimeout(max(self._deadline - time.monotonic(), _AT_LEAST_SECONDS))
+        found = super().recv(size, flags)
+        self._acknowledge()
+        self.heard = time.monotonic()
+        self._follow(found)
+        return found
+
+    def _acknowledge(self) -> None:
+        """At once. A sender that waits for it before it sends the rest of a message, as TCP does
+        by default, else waits for 40 ms with each object. The kernel forgets the wish each time.
+        """
+        with suppress(OSError):  # the other side has gone; the next call tells
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def _follow(self, found: bytes) -> None:
+        at = 0
+        while at < len(found):
+            if self._left:
+                taken = min(self._left, len(found) - at)
+                self._left -= taken
+            else:
+                taken = min(_HEADER_BYTES - len(self._header), len(found) - at)
+                self._header += found[at : at + taken]
+                if len(self._header) < _HEADER_BYTES:
+                    return
+                (self._left,) = struct.unpack(">xxL", self._header)
+                if self._left > self._limits.largest_pdu_bytes:
+                    raise OSError("a PDU is larger than what is allowed")
+            at += taken
+            if self._left == 0:
+                self._header = b""
+                self._has_asked()
+
+    def _has_asked(self) -> None:
+        if not self._asked:
+            self._asked = True
+            self.settimeout(self._limits.message_seconds)

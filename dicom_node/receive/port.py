@@ -1,0 +1,60 @@
+"""The port: connections become lines that are looked after, and the door is asked about each."""
+
+from __future__ import annotations
+
+import logging
+from socketserver import BaseServer
+from typing import Any
+
+from pynetdicom.transport import ThreadedAssociationServer
+
+from dicom_node.receive.door import Door
+from dicom_node.receive.guests import Guests, Sender
+from dicom_node.receive.line import Line
+from dicom_node.spool import Spool
+
+log = logging.getLogger(__name__)
+
+_MAXIMUM_AE_TITLE = 16  # PS3.5 Table 6.2-1
+
+
+class Port(ThreadedAssociationServer):
+    """pynetdicom's server, on lines that are looked after."""
+
+    def __init__(self, *arguments: Any, guests: Guests, **named: Any) -> None:
+        """As pynetdicom makes it; ``guests`` is told of each connection."""
+        self._looked_after = guests
+        super().__init__(*arguments, **named)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection."""
+        accepted, address = super().get_request()
+        return Line(accepted, self._looked_after.limits), address
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether to go on with a connection at all."""
+        return self._looked_after.knock(request, client_address[0])
+
+    def shutdown(self) -> None:
+        """Stop listening."""
+        BaseServer.shutdown(self)  # pynetdicom's looks for this server in its own list
+        self.server_close()
+
+
+def admit(association: Any, door: Door, guests: Guests, spool: Spool) -> None:
+    """Let an association in that was asked for, or reject it with the reason in the log."""
+    request = association.requestor.primitive
+    sender = Sender(printable(request.calling_ae_title), guests.address(association))
+    refused = door.stranger(
+        called=request.called_ae_title, calling=sender.calling, address=sender.address
+    ) or guests.let_in(association, sender, lambda *counts: door.no_room(spool, *counts))
+    if refused is not None:
+        log.warning("association of %s rejected: %s", sender, refused.why)
+        association.acse.send_reject(refused.result, refused.source, refused.diagnostic)
+        # Waits until the answer is out; pynetdicom would else close the connection first.
+        association.kill()
+
+
+def printable(ae_title: str) -> str:
+    """An AE title as it may stand in a log and in the ledger, whatever was sent for one."""
+    return "".join(filter(str.isprintable, ae_title))[:_MAXIMUM_AE_TITLE].strip()
