@@ -23,6 +23,9 @@ _SERVICE_USER, _PRESENTATION = 1, 3
 _CALLING_NOT_RECOGNIZED, _CALLED_NOT_RECOGNIZED = 3, 7  # of the service user
 _TEMPORARY_CONGESTION, _LOCAL_LIMIT = 1, 2  # of the presentation provider
 
+#: A bug of this node, of which the log has the trace; the caller may try again.
+OUT_OF_ORDER = Rejection(_TRANSIENT, _PRESENTATION, _TEMPORARY_CONGESTION, "a bug of this node")
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -58,8 +61,11 @@ class Door:
         return None
 
     def is_full(self, spool: Spool) -> bool:
-        """Whether the disk is below the reserve."""
-        return spool.free_bytes() < self.reserve_bytes
+        """Whether the disk is below the reserve, or has gone."""
+        try:
+            return spool.free_bytes() < self.reserve_bytes
+        except OSError:
+            return True
 
     def _unknown(self, calling: str, address: str) -> str:
         caller = _address(address)

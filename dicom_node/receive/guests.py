@@ -46,6 +46,7 @@ class _Guest:
     association: Any = None
     sender: Sender | None = None  # once it has been let in
     served: bool = False  # the node is at work for it, so that it may be silent
+    dismissed: bool = False  # it was told to go
 
     @property
     def is_unseated(self) -> bool:
@@ -61,14 +62,13 @@ class _Guest:
 
     @property
     def has_left(self) -> bool:
-        if self.association is None:
+        if self.association is None or self.association.ident is None:  # its thread has not begun
             return self.line.fileno() < 0
-        begun = self.association.ident is not None
-        return begun and not self.association.is_alive() and not self.association.dul.is_alive()
+        return not self.association.is_alive() and not self.association.dul.is_alive()
 
     def outstays(self, limits: Limits) -> bool:
         """Whether it has been silent for too long; a PDU that has begun is for its line to end."""
-        if self.sender is None or self.served:
+        if self.sender is None or self.served or self.dismissed:
             return False
         within_message = self.association.dimse.message is not None
         allowed = limits.message_seconds if within_message else limits.idle_seconds
@@ -150,6 +150,7 @@ class Guests:
             for guest in self._all():
                 if guest.outstays(self.limits):
                     log.warning("association of %s ended: it was silent too long", guest.sender)
+                    guest.dismissed = True
                     _abort(guest)
         self._see_off()
 

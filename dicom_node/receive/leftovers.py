@@ -35,5 +35,8 @@ def _delete(file: Any, path: Path | None) -> int:
         return 0
     with suppress(OSError):  # a full disk: what is still to be written is not wanted
         file.close()
-    path.unlink(missing_ok=True)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.error("%s cannot be deleted: %s", path.name, error.strerror)  # noqa: TRY400 - no bug of ours
     return 1

@@ -8,7 +8,7 @@ from typing import Any
 
 from pynetdicom.transport import ThreadedAssociationServer
 
-from dicom_node.receive.door import Door
+from dicom_node.receive.door import OUT_OF_ORDER, Door, Rejection
 from dicom_node.receive.guests import Guests, Sender
 from dicom_node.receive.line import Line
 from dicom_node.spool import Spool
@@ -45,14 +45,22 @@ def admit(association: Any, door: Door, guests: Guests, spool: Spool) -> None:
     """Let an association in that was asked for, or reject it with the reason in the log."""
     request = association.requestor.primitive
     sender = Sender(printable(request.calling_ae_title), guests.address(association))
-    refused = door.stranger(
-        called=request.called_ae_title, calling=sender.calling, address=sender.address
-    ) or guests.let_in(association, sender, lambda *counts: door.no_room(spool, *counts))
+    try:
+        refused = door.stranger(
+            called=request.called_ae_title, calling=sender.calling, address=sender.address
+        ) or guests.let_in(association, sender, lambda *counts: door.no_room(spool, *counts))
+    except BaseException:  # pynetdicom goes on after it, and would let anybody in
+        _reject(association, OUT_OF_ORDER)
+        raise
     if refused is not None:
         log.warning("association of %s rejected: %s", sender, refused.why)
-        association.acse.send_reject(refused.result, refused.source, refused.diagnostic)
-        # Waits until the answer is out; pynetdicom would else close the connection first.
-        association.kill()
+        _reject(association, refused)
+
+
+def _reject(association: Any, refused: Rejection) -> None:
+    association.acse.send_reject(refused.result, refused.source, refused.diagnostic)
+    # Waits until the answer is out; pynetdicom would else close the connection first.
+    association.kill()
 
 
 def printable(ae_title: str) -> str:

@@ -164,9 +164,9 @@ class Receiver:
         self._recorder.tell(Opened(name))
 
     def _left(self, association: Any) -> None:
-        delete_leftovers(association)
         if name := self._associations.pop(association, None):
             self._recorder.tell(Closed(name))
+        delete_leftovers(association)
 
     def _store(self, event: Any) -> int:
         with self._guests.served(event.assoc):

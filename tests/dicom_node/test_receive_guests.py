@@ -339,3 +339,25 @@ def test_a_full_disk_is_told_as_passing(start: Callable[..., Node]) -> None:
     assert rejection(node) == (2, 3, 1)  # transient, temporary congestion
     with pytest.raises(Unreachable):
         echo(receiving.peer(node))
+
+
+def test_a_disk_that_has_gone_is_told_as_passing(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    node = start()
+    made = dataset()
+    film = part10(tmp_path / "film.dcm", made, encoded(made, EXPLICIT), EXPLICIT)
+    with associated(node, FILMS) as opened:
+        node.spool.root.rename(tmp_path / "gone")
+        assert rejection(node) == (2, 3, 1)
+        (tmp_path / "gone").rename(node.spool.root)
+        assert status(opened, film) == 0
+
+
+def test_nobody_is_let_in_by_a_door_that_is_out_of_order(
+    start: Callable[..., Node], caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a handler that raises pynetdicom goes on; a list that cannot be read is a bug."""
+    node = start(replace(DOOR, addresses=("not a network",)))
+    assert rejection(node) == (2, 3, 1)
+    receiving.settle(lambda: any(record.exc_info for record in caplog.records))

@@ -1,0 +1,237 @@
+"""What goes wrong while receiving: nothing is lost, nothing is mixed up, and the node lives on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import receiving
+from pydicom.uid import ComputedRadiographyImageStorage, generate_uid
+from pynetdicom.dimse_primitives import C_STORE
+from receiving import (
+    DOOR,
+    EXPLICIT,
+    IMPLICIT,
+    Node,
+    associated,
+    dataset,
+    encoded,
+    part10,
+    settle,
+    status,
+)
+from sqlalchemy import func, select
+
+from dicom_node.association import echo
+from dicom_node.ledger import arrivals, history, jobs, quarantined
+from dicom_node.ledger.tables import associations
+from dicom_node.receive.door import Door
+from dicom_node.receive.recorder import CONFLICT, FORGOTTEN, REENCODED
+from dicom_node.receive.scp import scan
+
+FILMS = [(ComputedRadiographyImageStorage, [EXPLICIT])]
+BOTH = [(ComputedRadiographyImageStorage, [one]) for one in (EXPLICIT, IMPLICIT)]
+OUT_OF_RESOURCES = 0xA700
+CANNOT_UNDERSTAND = 0xC000
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Node]]:
+    with ExitStack() as stack:
+        yield lambda door=DOOR, folder=tmp_path: stack.enter_context(receiving.node(folder, door))
+
+
+def film(folder: Path, syntax: str = EXPLICIT, **elements: str) -> Path:
+    made = dataset(**elements)
+    name = f"{len(list(folder.iterdir()))}.dcm"
+    return part10(folder / name, made, encoded(made, syntax), syntax)
+
+
+def reasons(node: Node) -> list[str]:
+    return [one.reason for one in quarantined.listing(node.database, limit=9)]
+
+
+def test_the_same_data_set_in_a_file_of_other_software_is_the_same(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    """A later version of pynetdicom writes another meta information round the same bytes."""
+    node = start()
+    made = dataset()
+    sent = part10(tmp_path / "film.dcm", made, encoded(made, EXPLICIT), EXPLICIT)
+    with associated(node, FILMS) as opened:
+        assert status(opened, sent) == 0
+        (there,) = node.received()
+        named = {"ImplementationVersionName": "PYNETDICOM_9"}
+        part10(there, made, encoded(made, EXPLICIT), EXPLICIT, **named)
+        before = there.read_bytes()
+        assert status(opened, sent) == 0
+    settle(node.studies)
+    assert there.read_bytes() == before
+    assert reasons(node) == []
+    assert node.temporary() == []
+
+
+def test_the_same_object_in_another_transfer_syntax_is_set_aside(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    node = start()
+    made = dataset()
+    first, again = (
+        part10(tmp_path / f"{one}.dcm", made, encoded(made, one), one)
+        for one in (EXPLICIT, IMPLICIT)
+    )
+    with associated(node, BOTH) as opened:
+        assert [status(opened, one) for one in (first, again, again)] == [0, 0, 0]
+    settle(lambda: reasons(node))
+    assert reasons(node) == [REENCODED]
+
+
+def test_a_conflict_that_is_sent_again_is_told_once(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    node = start()
+    uids = {one: generate_uid() for one in ("StudyInstanceUID", "SOPInstanceUID")}
+    first = film(tmp_path, **uids)
+    other = film(tmp_path, **uids, BodyPartExamined="HIP")
+    with associated(node, FILMS) as opened:
+        assert [status(opened, one) for one in (first, other, other, other)] == [0] * 4
+    settle(lambda: reasons(node))
+    with associated(node, FILMS) as opened:
+        assert status(opened, other) == 0
+    assert reasons(node) == [CONFLICT]
+    assert node.temporary() == []
+
+
+def test_what_was_set_aside_and_not_entered_is_found_at_the_next_start(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    node = start()
+    (node.spool.quarantine / f"{'0' * 64}.dcm").write_bytes(b"what an edge left that was killed")
+    for _ in range(2):
+        scan(node.spool, arrivals.recorded_paths(node.database), node.recorder)
+        settle(lambda: reasons(node))
+    assert reasons(node) == [FORGOTTEN]
+
+
+def test_the_history_says_who_sent_it(start: Callable[..., Node], tmp_path: Path) -> None:
+    node = start()
+    with associated(node, FILMS, "PACS1") as opened:
+        assert status(opened, film(tmp_path)) == 0
+    settle(node.studies)
+    (job,) = jobs.listing(node.database)
+    (told,) = history.history(node.database, job.id)
+    assert told.what == "first image received from PACS1"
+
+
+def test_below_the_reserve_open_associations_are_answered_a700_and_nothing_is_lost(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    """The reserve is so near what is free that a file of ours goes below it."""
+    free = shutil.disk_usage(tmp_path).free
+    node = start(replace(DOOR, reserve_bytes=free - 1024**3))
+    waiting = [film(tmp_path), film(tmp_path)]
+    with associated(node, FILMS) as opened:
+        assert status(opened, waiting[0]) == 0
+        ballast = tmp_path / "ballast"
+        with ballast.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, 2 * 1024**3)
+        assert status(opened, waiting[1]) == OUT_OF_RESOURCES
+        with associated(node, FILMS, "OTHER") as other:
+            assert other.is_rejected
+        ballast.unlink()
+        assert status(opened, waiting[1]) == 0
+    assert len(node.received()) == 2
+    settle(lambda: len(node.studies()) == 2)
+    assert node.temporary() == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """The spool on a disk of 4 MiB."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_disk_that_fills_within_an_object_ends_the_association_and_no_more(
+    start: Callable[..., Node], tmp_path: Path, small_disk: Path
+) -> None:
+    """Without a reserve. What is answered is never a success, and a later try succeeds."""
+    node = start(replace(DOOR, reserve_bytes=0))
+    large = dataset(PixelData=bytes(6 * 1024**2))
+    large["PixelData"].VR = "OW"
+    path = part10(tmp_path / "large.dcm", large, encoded(large, EXPLICIT), EXPLICIT)
+    with associated(node, FILMS) as opened:
+        assert status(opened, path) in (-1, OUT_OF_RESOURCES)
+    settle(lambda: node.temporary() == [])
+    settle(lambda: _open_associations(node) == 0)
+    assert node.received() == []
+    with associated(node, FILMS) as opened:
+        assert status(opened, film(tmp_path)) == 0
+        subprocess.run(["mount", "-o", "remount,size=32m", str(small_disk)], check=True)
+        assert status(opened, path) == 0
+    assert len(node.received()) == 2
+
+
+def _open_associations(node: Node) -> int:
+    with node.database.reading() as connection:
+        return int(
+            connection.execute(
+                select(func.count())
+                .select_from(associations)
+                .where(associations.c.closed_at.is_(None))
+            ).scalar_one()
+        )
+
+
+def test_a_quarantine_that_cannot_be_written_is_answered_a700(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    node = start()
+    node.spool.quarantine.rmdir()
+    node.spool.quarantine.write_text("in the way")
+    broken = film(tmp_path, StudyInstanceUID="")
+    with associated(node, FILMS) as opened:
+        assert status(opened, broken) == OUT_OF_RESOURCES
+        node.spool.quarantine.unlink()
+        node.spool.quarantine.mkdir()
+        assert status(opened, broken) == CANNOT_UNDERSTAND
+    settle(lambda: reasons(node) == ["StudyInstanceUID is missing"])
+    assert node.temporary() == []
+
+
+def test_a_request_without_a_data_set_is_answered(start: Callable[..., Node]) -> None:
+    node = start()
+    with associated(node, FILMS) as opened:
+        request = C_STORE()
+        request.MessageID = 7
+        request.AffectedSOPClassUID = ComputedRadiographyImageStorage
+        request.AffectedSOPInstanceUID = "1.2.3"
+        request.Priority = 2
+        opened._reactor_checkpoint.clear()
+        opened.dimse.send_msg(request, 1)
+        _, answer = opened.dimse.get_msg(block=True)
+        opened._reactor_checkpoint.set()
+        assert answer.Status == CANNOT_UNDERSTAND
+
+
+def test_one_who_fails_does_not_close_the_door(start: Callable[..., Door]) -> None:
+    """As often as there are places, an association ends within an object."""
+    node = start()
+    for _ in range(DOOR.maximum_associations + 1):
+        with associated(node, FILMS) as opened:
+            assert opened.is_established
+            opened.abort()
+    echo(receiving.peer(node))
+    settle(lambda: _open_associations(node) == 0)
