@@ -230,6 +230,24 @@ def test_a_stream_that_is_cut_short_is_never_half_a_picture(
         assert len(str(caught.value)) < 100, part
 
 
+SOT = b"\xff\x90\x00\x0a"  # each tile part begins so (ITU-T T.800 A.4.2)
+
+
+def test_a_stream_of_tiles_needs_every_tile(tmp_path: Path) -> None:
+    dataset = dcmread(native(tmp_path / "native.dcm"))
+    dataset.file_meta.TransferSyntaxUID = HTJ2KLossless
+    stream = (STREAMS / "HTJ2KLossless-tiles.j2c").read_bytes()
+    path = with_stream(dataset, stream, tmp_path / "film.dcm")
+    assert np.array_equal(stored(path), gradient())
+    header, *tiles = stream.removesuffix(b"\xff\xd9").split(SOT)
+    assert len(tiles) == 4
+    for lost in range(4):
+        kept = [SOT + one for number, one in enumerate(tiles) if number != lost]
+        with_stream(dataset, b"".join([header, *kept, b"\xff\xd9"]), path)
+        with pytest.raises(BadStudy, match="its tiles are not all there"):
+            decode(path)
+
+
 @each_syntax
 def test_a_file_that_is_cut_short_is_never_half_a_picture(tmp_path: Path, syntax: UID) -> None:
     path, _ = film(tmp_path, syntax)
