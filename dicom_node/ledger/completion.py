@@ -128,4 +128,4 @@ def _all_announced_is_here() -> ColumnElement[bool]:
         performed_steps.c.study_instance_uid == jobs.c.study_instance_uid,
         performed_steps.c.status == StepStatus.IN_PROGRESS,
     )
-    return exists().where(of_study) & ~unannounced & ~missing & ~going_on
+    return exists().where(of_study) & ~going_on & ~missing & ~unannounced

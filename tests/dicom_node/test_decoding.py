@@ -225,9 +225,39 @@ def test_a_stream_that_is_cut_short_is_never_half_a_picture(
     for part in (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97):
         tail = stream[-2:] if ended else b""
         broken = with_stream(dataset, cut(stream, part) + tail, tmp_path / "broken.dcm")
-        with pytest.raises(BadStudy, match=r"stream|frame") as caught:
+        reason = r"stream|frame" if ended or syntax == RLELossless else "no end marker"
+        with pytest.raises(BadStudy, match=reason) as caught:
             decode(broken)
         assert len(str(caught.value)) < 100, part
+
+
+def test_an_rle_stream_with_too_many_bytes_is_refused(tmp_path: Path) -> None:
+    """It lost its place somewhere; pydicom cuts the rest off and warns."""
+    path, _ = film(tmp_path, RLELossless)
+    dataset = dcmread(path)
+    (stream,) = generate_frames(dataset.PixelData, number_of_frames=1)
+    two_more = b"\xff\x07"  # a run (PS3.5 G.3.2)
+    with_stream(dataset, stream + two_more, path)
+    with pytest.raises(BadStudy, match="the RLE stream is corrupt"):
+        decode(path)
+
+
+SOT = b"\xff\x90\x00\x0a"  # each tile part begins so (ITU-T T.800 A.4.2)
+
+
+def test_a_stream_of_tiles_needs_every_tile(tmp_path: Path) -> None:
+    dataset = dcmread(native(tmp_path / "native.dcm"))
+    dataset.file_meta.TransferSyntaxUID = HTJ2KLossless
+    stream = (STREAMS / "HTJ2KLossless-tiles.j2c").read_bytes()
+    path = with_stream(dataset, stream, tmp_path / "film.dcm")
+    assert np.array_equal(stored(path), gradient())
+    header, *tiles = stream.removesuffix(b"\xff\xd9").split(SOT)
+    assert len(tiles) == 6
+    for lost in range(6):
+        kept = [SOT + one for number, one in enumerate(tiles) if number != lost]
+        with_stream(dataset, b"".join([header, *kept, b"\xff\xd9"]), path)
+        with pytest.raises(BadStudy, match="its tiles are not all there"):
+            decode(path)
 
 
 @each_syntax
