@@ -224,6 +224,7 @@ def _lines(report: Report, vocabulary: Vocabulary) -> Iterator[str]:
         wording.NOT_VERIFIED,
         wording.origin(report),
         wording.summary(report),
+        wording.chosen(report),
         *(wording.statement(finding, vocabulary) for finding in report.findings),
         wording.comparison(report.prior),
         *(wording.unread(gap) for gap in report.unread),

@@ -455,6 +455,30 @@ def test_a_revision_with_a_later_film_is_read(node: Node, film: Path, tmp_path: 
     assert [one.sop_instance_uid for one in result.left_out] == [str(header.SOPInstanceUID)]
 
 
+def test_what_the_model_takes_for_no_chest_ends_as_refused(node: Node, film: Path) -> None:
+    job = in_stage(node, film, READ)
+    engine = node.engine()
+    engine.suitable = 0.02
+    assert node.read(engine)
+    assert node.job(job).state is State.REFUSED
+    assert node.job(job).reason == (
+        "the model does not take the image for a frontal chest radiograph"
+    )
+    assert node.job(job).report is None
+
+
+def test_a_supine_film_is_read_with_its_caveat(node: Node, tmp_path: Path) -> None:
+    film = chest(
+        tmp_path / "bed.dcm", SeriesDescription="Thorax a.p. liegend", ViewPosition=None
+    )  # fmt: skip
+    job = in_stage(node, film, READ)
+    assert node.read()
+    result = report.from_json(node.job(job).report or "")
+    assert (result.film.view, result.film.bedside) == ("AP", "supine")
+    assert "The view was taken from Series Description." in result.notes
+    assert "cardiomegaly" not in {one.name for one in result.findings}
+
+
 # Workers that die, and workers that are late
 
 DIES = """
