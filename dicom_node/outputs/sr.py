@@ -162,12 +162,15 @@ def _common(report: Report, vocabulary: Vocabulary, finding: Finding) -> dict[st
 
 
 def _sites(finding: Finding, vocabulary: Vocabulary) -> list[sr.FindingSite] | None:
-    if finding.site is None:
+    """Where it is; of what has one site that one even if absent: "Enlarged" alone says nothing."""
+    possible = vocabulary.findings[finding.name].sites
+    site = finding.site or (possible[0] if len(possible) == 1 else None)
+    if site is None:
         return None
     side = laterality(finding, vocabulary)
     return [
         sr.FindingSite(
-            codes.concept(vocabulary.sites[finding.site].code),
+            codes.concept(vocabulary.sites[site].code),
             laterality=None if side is None else codes.LATERALITY[side],
         )
     ]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from builders import chest, variant
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.sr._concepts_dict import concepts
 from pydicom.sr._snomed_dict import mapping
+from pydicom.uid import generate_uid
 
 from dicom_node import descriptions, marks, rules
 from dicom_node.errors import NotForUs
@@ -317,6 +318,55 @@ def test_every_region_code_is_of_the_region_that_it_stands_for() -> None:
 )
 def test_a_film_taken_in_bed_says_so(one: Any, elements: dict[str, Any], bedside: str) -> None:
     assert one(**elements).bedside == bedside
+
+
+# A whole study
+
+
+def test_of_a_study_as_modalities_send_it_the_plain_film_is_read(tmp_path: Path) -> None:
+    """PA and lateral in one series, the raw image, a repeat, and copies that say so or do not."""
+    dx = {"Modality": "DX", "PresentationIntentType": "FOR PRESENTATION"}
+    first = chest(tmp_path / "first.dcm", **dx, ImageType=["DERIVED", "PRIMARY"])
+    made: dict[str, Path] = {"first": first}
+
+    def add(name: str, source: str = "first", **elements: Any) -> None:
+        uid = generate_uid()
+        made[name] = variant(
+            made[source], tmp_path / f"{name}.dcm", **{"SOPInstanceUID": uid} | elements
+        )
+
+    def made_from(name: str) -> list[Dataset]:
+        item = Dataset()
+        item.ReferencedSOPInstanceUID = dcmread(made[name]).SOPInstanceUID
+        return [item]
+
+    add("raw", PresentationIntentType="FOR PROCESSING", AcquisitionTime="101900")
+    add("read", AcquisitionTime="101900", InstanceNumber=2, SourceImageSequence=made_from("raw"))
+    add("lateral", ViewPosition="LL", PatientOrientation=["A", "F"], InstanceNumber=3)
+    new = {"SeriesInstanceUID": generate_uid(), "SeriesNumber": 2}
+    add("bone", "read", **new, SeriesDescription="Bone suppressed", AcquisitionTime="102500")
+    add("silent", "read", **new, SourceImageSequence=None)
+    add("derived", "read", **new, SourceImageSequence=made_from("read"))
+    add("secondary", "silent", ImageType=["DERIVED", "SECONDARY"], AcquisitionTime="110000")
+    study_read = read_study(sorted(made.values()))
+    choice = choose_film(
+        study_read,
+        modalities=["CR", "DX"],
+        body_parts=["CHEST"],
+        views=["PA", "AP", "frontal"],
+        unknown_view="refuse",
+    )
+    names = {str(dcmread(path).SOPInstanceUID): name for name, path in made.items()}
+    assert names[choice.film.sop_instance_uid] == "read"
+    assert {names[one.sop_instance_uid]: one.reason for one in choice.left_out} == {
+        "first": "repeated 4 min later",
+        "raw": "is FOR PROCESSING",
+        "lateral": "view is lateral",
+        "bone": "is a processed copy by Series Description",
+        "silent": "another image of the same moment",
+        "derived": "is a copy of another image of the study by Source Image Sequence",
+        "secondary": "is SECONDARY in Image Type; a PRIMARY image is preferred",
+    }
 
 
 # Real films

@@ -307,10 +307,9 @@ def test_a_study_of_two_patients_fails(node: Node, film: Path) -> None:
     "elements",
     [
         {"PixelData": b"\0" * 100},
-        {"PatientOrientation": ["A", "F"]},
         {"PhotometricInterpretation": "PALETTE COLOR"},
     ],
-    ids=["cut off", "stored from the side", "in colours"],
+    ids=["cut off", "in colours"],
 )
 def test_a_film_that_cannot_be_looked_at_fails_before_anything_is_asked(
     node: Node, film: Path, elements: dict[str, Any]
@@ -453,6 +452,15 @@ def test_a_revision_with_a_later_film_is_read(node: Node, film: Path, tmp_path: 
     result = report.from_json(node.job(second).report or "")
     assert (result.revision, result.film.sop_instance_uid) == (2, uid)
     assert [one.sop_instance_uid for one in result.left_out] == [str(header.SOPInstanceUID)]
+
+
+def test_a_film_stored_from_the_side_is_refused_with_both_attributes_that_disagree(
+    node: Node, film: Path
+) -> None:
+    job = node.receive(chest(film, PatientOrientation=["A", "F"]))
+    assert node.fetch()
+    assert node.job(job).state is State.REFUSED
+    assert "View Position and Patient Orientation disagree" in node.job(job).reason
 
 
 def test_what_the_model_takes_for_no_chest_ends_as_refused(node: Node, film: Path) -> None:
