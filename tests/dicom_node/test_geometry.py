@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dicom_node.errors import BadStudy
-from dicom_node.geometry import MODEL_SCALE, STANDING, Box, Fit
+from dicom_node.geometry import MODEL_SCALE, STANDING, Box, Fit, is_frontal
 
 ORIENTATIONS = [
     (row, column)
@@ -234,3 +234,15 @@ def test_middle_area_and_overlap() -> None:
     assert box.iou(Box(4, 4, 8, 10)) == pytest.approx(12 / 36)
     assert box.iou(Box(6, 4, 9, 10)) == 0
     assert box.iou(Box(3, 5, 5, 7)) == pytest.approx(4 / 24)
+
+
+def test_a_film_is_frontal_exactly_when_it_can_be_stood_up() -> None:
+    assert is_frontal(None)
+    for row in "LRAPHF":
+        for column in "LRAPHF":
+            try:
+                Fit.standing(10, 8, (row, column))
+            except BadStudy:
+                assert not is_frontal((row, column))
+            else:
+                assert is_frontal((row, column))
