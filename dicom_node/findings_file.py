@@ -60,6 +60,7 @@ class FindingEntry(_Section):
     sites: Annotated[tuple[str, ...], Field(min_length=1)]
     views: Annotated[tuple[Literal["PA", "AP", "frontal"], ...], Field(min_length=1)]
     colour: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
+    device: bool = False
 
 
 class FindingsFile(_Section):
@@ -113,6 +114,7 @@ def _finding(entry: FindingEntry) -> FindingTerm:
         boxed=entry.boxed,
         colour=(red, green, blue),
         views=entry.views,
+        device=entry.device,
     )
 
 

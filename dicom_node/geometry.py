@@ -72,6 +72,11 @@ _TURNS: dict[tuple[str, str], tuple[int, bool]] = {
 }
 
 
+def is_frontal(orientation: tuple[str, str] | None) -> bool:
+    """Whether :meth:`Fit.standing` can stand up a film of this Patient Orientation."""
+    return orientation is None or orientation in _TURNS
+
+
 @dataclass(frozen=True, slots=True)
 class Fit:
     """The way from one stored frame to the model's square picture, and exactly back.

@@ -12,13 +12,15 @@ from pathlib import Path
 from pydicom import Dataset, charset, dcmread
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.misc import is_dicom
-from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
+from dicom_node import marks
+from dicom_node.elements import text as _text
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.identity import conflict
 from dicom_node.names import UNDECODED
-from dicom_node.study import Instance, Patient, Study, View
+from dicom_node.projection import projection
+from dicom_node.study import LAST, Instance, Patient, Study
 
 #: What pydicom raises on bytes that are not what they claim to be.
 UNDECODABLE = (
@@ -63,34 +65,29 @@ _READ = [
     "PatientSex",
     "PatientAge",
     "SpecificCharacterSet",
+    "ImageType",
+    "SeriesNumber",
+    "InstanceNumber",
+    "SeriesDescription",
+    "StudyDescription",
+    "ProtocolName",
+    "ViewName",
+    "AcquisitionDeviceProcessingDescription",
+    "DerivationDescription",
+    "DerivationCodeSequence",
+    "SourceImageSequence",
+    "PresentationLUTShape",
+    "PhotometricInterpretation",
+    "QualityControlImage",
+    "PatientPosition",
+    "PatientSpeciesDescription",
+    "PatientSpeciesCodeSequence",
+    "PatientBreedDescription",
+    "PatientBreedCodeSequence",
+    "AnatomicalOrientationType",
+    "ResponsiblePersonRole",
 ]  # fmt: skip
 
-#: View Position (0018,5101) of CR (PS3.3 C.8.1.1) and DX (C.8.11.5), where it says one of ours.
-_POSITIONS = {
-    "PA": View.PA,
-    "AP": View.AP,
-    "LL": View.LATERAL,
-    "RL": View.LATERAL,
-    "LLD": View.LATERAL,
-    "RLD": View.LATERAL,
-    "LATERAL": View.LATERAL,
-    "LAT": View.LATERAL,
-}
-#: View Code Sequence (0054,0220), CID 4010: SNOMED CT, and the SNOMED-RT values of older devices.
-_VIEW_CODES = {
-    "272479007": View.PA,
-    "R-10214": View.PA,
-    "399348003": View.AP,
-    "R-10206": View.AP,
-    "399033003": View.FRONTAL,
-    "399067008": View.LATERAL,
-    "399173006": View.LATERAL,
-    "399352003": View.LATERAL,
-    "R-10236": View.LATERAL,
-    "R-10232": View.LATERAL,
-}
-#: The chest in Anatomic Region Sequence (0008,2218), CID 4009 and 4031, of today and before.
-_CHEST_CODES = {"816094009", "51185008", "43799004", "T-D3000"}
 #: Terms of Specific Character Set that add nothing to ASCII.
 _ASCII = {"", "ISO_IR 6", "ISO 2022 IR 6"}
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
@@ -161,6 +158,7 @@ def time_of(dataset: Dataset, keyword: str) -> time:
 def _header(path: Path) -> Dataset:
     try:
         header = dcmread(path, stop_before_pixels=True, specific_tags=list(_READ))
+        _drop_malformed_numbers(header)
         for element in header.iterall():  # decode here, where it may fail
             element.value  # noqa: B018
     except FileNotFoundError:
@@ -170,6 +168,16 @@ def _header(path: Path) -> Dataset:
     except UNDECODABLE as error:
         raise BadStudy(f"{path.name}: not readable as DICOM ({type(error).__name__})") from None
     return header
+
+
+def _drop_malformed_numbers(header: Dataset) -> None:
+    """They only order images of one moment: a malformed one counts as missing."""
+    for keyword in ("SeriesNumber", "InstanceNumber"):
+        if keyword in header:
+            value = header.get_item(keyword).value
+            stated = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+            if not re.fullmatch(r"[+-]?\d{1,12}", stated.strip(" \0")):
+                del header[keyword]
 
 
 def _study(uid: str, group: list[tuple[Path, Dataset]]) -> Study:
@@ -186,17 +194,20 @@ def _study(uid: str, group: list[tuple[Path, Dataset]]) -> Study:
     )
     first = group[0][1]
     taken = next((one.acquired.date() for one in instances if one.acquired), None)
+    years, missing = _age(first, taken)
     return Study(
         study_instance_uid=uid,
         patient=patients[0],
         instances=instances,
         date=date_of(first, "StudyDate"),
-        age_years=_age(first, taken),
+        age_years=years,
+        age_missing=missing,
     )
 
 
 def _instance(path: Path, header: Dataset) -> Instance:
     orientation = _orientation(header)
+    seen = projection(header, orientation)
     return Instance(
         path=path,
         sop_class_uid=_text(header, "SOPClassUID"),
@@ -204,38 +215,21 @@ def _instance(path: Path, header: Dataset) -> Instance:
         series_instance_uid=_text(header, "SeriesInstanceUID"),
         study_instance_uid=_text(header, "StudyInstanceUID"),
         modality=_text(header, "Modality").upper(),
-        body_part=_body_part(header),
-        view=_view(header, orientation),
+        body_part=marks.body_part(header),
+        view=seen.view,
         rows=int(header.get("Rows") or 0),
         columns=int(header.get("Columns") or 0),
         acquired=_acquired(header),
         orientation=orientation,
         presentation_intent=_text(header, "PresentationIntentType").upper(),
+        number=(_number(header, "SeriesNumber"), _number(header, "InstanceNumber")),
+        secondary=marks.is_secondary(header),
+        view_from=seen.said_by,
+        bedside=marks.bedside(header),
+        processed=marks.processed(header),
+        sources=marks.sources(header),
+        doubt=marks.doubt(header) or seen.doubt,
     )
-
-
-def _body_part(header: Dataset) -> str:
-    """Body Part Examined, or the region that a DX film has to state in its place (C.8.11.2)."""
-    if stated := _text(header, "BodyPartExamined").upper():
-        return stated
-    regions = header.get("AnatomicRegionSequence") or ()
-    codes = {str(item.get("CodeValue") or "") for item in regions}
-    return "CHEST" if codes & _CHEST_CODES else ""
-
-
-def _view(header: Dataset, orientation: tuple[str, str] | None) -> View:
-    """What the film says of its view; where only its orientation is known, the plane of that."""
-    if view := _POSITIONS.get(_text(header, "ViewPosition").upper()):
-        return view
-    for item in header.get("ViewCodeSequence") or ():
-        if view := _VIEW_CODES.get(str(item.get("CodeValue") or "")):
-            return view
-    if orientation is None:
-        return View.UNKNOWN
-    axes = {{"L": "x", "R": "x", "H": "z", "F": "z"}.get(letter, "y") for letter in orientation}
-    if axes == {"x", "z"}:
-        return View.FRONTAL
-    return View.LATERAL if axes == {"y", "z"} else View.UNKNOWN
 
 
 def _orientation(header: Dataset) -> tuple[str, str] | None:
@@ -245,6 +239,11 @@ def _orientation(header: Dataset) -> tuple[str, str] | None:
         return None
     row, column = (str(one).strip().upper()[:1] for one in value)
     return (row, column) if row in set("LRAPHF") and column in set("LRAPHF") else None
+
+
+def _number(header: Dataset, keyword: str) -> int:
+    """A value of VR IS; after all others where it is missing."""
+    return int(_text(header, keyword) or LAST)
 
 
 def _acquired(header: Dataset) -> datetime | None:
@@ -257,13 +256,20 @@ def _acquired(header: Dataset) -> datetime | None:
     return None
 
 
-def _age(header: Dataset, taken: date | None) -> float | None:
+def _age(header: Dataset, taken: date | None) -> tuple[float | None, str]:
+    """The age in years, or None and what is missing to know it."""
     born = date_of(header, "PatientBirthDate")
     if born is not None and taken is not None and taken >= born:
-        return _years_between(born, taken)
-    if stated := _AGE.fullmatch(_text(header, "PatientAge").upper()):
-        return int(stated[1]) / _PER_YEAR[stated[2]]
-    return None
+        return _years_between(born, taken), ""
+    stated = _text(header, "PatientAge").upper()
+    if age := _AGE.fullmatch(stated):
+        return int(age[1]) / _PER_YEAR[age[2]], ""
+    if born is None:
+        missing = "Patient's Birth Date is not a date or not stated"
+    else:
+        missing = "no date of acquisition at or after Patient's Birth Date is stated"
+    malformed = "is not of the form 045Y" if stated else "is not stated"
+    return None, f"{missing}, and Patient's Age {malformed}"
 
 
 def _years_between(born: date, taken: date) -> float:
@@ -290,12 +296,6 @@ def _time(text: str) -> time:
         return time(int(padded[:2]), int(padded[2:4]), min(int(padded[4:]), 59))
     except ValueError:
         return time()
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    value = dataset.get(keyword) or ""
-    several = isinstance(value, MultiValue)  # as it was written, not as Python prints a list
-    return "\\".join(map(str, value)) if several else str(value).strip()
 
 
 def _decoded(dataset: Dataset, keyword: str) -> str:

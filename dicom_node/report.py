@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dicom_node.errors import BadStudy
 from dicom_node.geometry import Box
-from dicom_node.study import Instance, View
+from dicom_node.study import Bedside, Instance, View
 from dicom_node.vocabulary import Laterality
 
 #: Raised whenever a field is added or changes its meaning; see :func:`from_json`.
@@ -96,6 +96,7 @@ class Film:
     acquired: datetime | None = None
     frame_number: int = 1
     orientation: tuple[str, str] | None = None  # Patient Orientation, None: taken as standing
+    bedside: Bedside = ""
 
     @classmethod
     def of(cls, instance: Instance, frame_number: int = 1) -> Film:
@@ -111,6 +112,7 @@ class Film:
             acquired=instance.acquired,
             frame_number=frame_number,
             orientation=instance.orientation,
+            bedside=instance.bedside,
         )
 
 

@@ -167,7 +167,8 @@ def _apply(study: Study, rule: Rule) -> Choice:
     )
     if study.age_years is None:
         if rule.unknown_age == "refuse":
-            raise NotForUs("the age of the patient is not known (unknown_age in rules.yaml)")
+            because = f": {study.age_missing}" if study.age_missing else ""
+            raise NotForUs(f"the age of the patient is not known{because} (unknown_age)")
     elif study.age_years < rule.minimum_age_years:
         raise NotForUs(f"the patient is younger than {rule.minimum_age_years:g} years")
     return choice

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,12 @@ class View(StrEnum):
     def is_frontal(self) -> bool:
         """PA, AP, or frontal without saying which."""
         return self in (View.PA, View.AP, View.FRONTAL)
+
+
+#: Stands for a Series or Instance Number that is missing (IS holds at most 2**31 - 1, PS3.5 6.2).
+LAST = 2**31
+#: How a patient who could not come to the stand was filmed; empty: nothing says so.
+Bedside = Literal["", "portable", "supine"]
 
 
 class Priority(IntEnum):
@@ -53,6 +60,12 @@ class Instance:
     ``acquired`` is the best stated time of acquisition (Acquisition, Content, Series, Study Date
     and Time, the first that is there); ``orientation`` is Patient Orientation (0020,0020), each
     value cut to its first letter.
+
+    ``number`` is (Series Number, Instance Number), what is missing after all others. ``view_from``
+    names the attribute that the view was taken from where that was not View Position.
+    ``processed`` names the one that says that this is a copy made from another image, ``sources``
+    are the SOP Instance UIDs of Source Image Sequence. ``doubt`` says why the header forbids
+    reading the image, whatever a rule says. All are empty where there is nothing of the kind.
     """
 
     path: Path = field(repr=False)
@@ -68,6 +81,13 @@ class Instance:
     acquired: datetime | None = None
     orientation: tuple[str, str] | None = None
     presentation_intent: str = ""
+    number: tuple[int, int] = (LAST, LAST)
+    secondary: bool = False
+    view_from: str = ""
+    bedside: Bedside = ""
+    processed: str = ""
+    sources: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +95,7 @@ class Study:
     """The images of one Study Instance UID.
 
     ``date`` is Study Date (0008,0020); ``age_years`` the patient's age when the first image was
-    acquired. Each is None when it cannot be known.
+    acquired. Each is None when it cannot be known; of the age ``age_missing`` then says why.
     """
 
     study_instance_uid: str
@@ -83,6 +103,7 @@ class Study:
     instances: tuple[Instance, ...]
     date: date | None = None
     age_years: float | None = None
+    age_missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

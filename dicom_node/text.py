@@ -25,7 +25,7 @@ def _lines(report: Report, vocabulary: Vocabulary) -> Iterator[str]:
         yield origin
     yield ""
     yield f"Chest radiograph: {wording.film(report.film)}"
-    yield f"Why this film: {report.why_this_film}"
+    yield wording.chosen(report)
     yield wording.comparison(report.prior)
     yield ""
     yield wording.summary(report)

@@ -41,7 +41,8 @@ class FindingTerm:
 
     ``threshold`` is the score from which on it counts as present, 0 to 1. ``boxed`` says whether
     it is asked where it is. ``sites`` are the names of the sites it may be at; the first is used
-    when a finding has only one. ``colour`` is sRGB, each 0 to 255.
+    when a finding has only one. ``colour`` is sRGB, each 0 to 255. A ``device`` is no
+    abnormal structure of the body.
     """
 
     name: str
@@ -52,6 +53,7 @@ class FindingTerm:
     boxed: bool = True
     colour: tuple[int, int, int] = (255, 204, 0)
     views: tuple[str, ...] = ("PA", "AP", "frontal")
+    device: bool = False
 
 
 @dataclass(frozen=True, slots=True)

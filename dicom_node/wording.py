@@ -33,6 +33,14 @@ _VIEW = {
     View.LATERAL: "lateral",
     View.UNKNOWN: "view not stated",
 }
+_IN_BED = {
+    "portable": (
+        "Portable film: an effusion or a pneumothorax may not show if the patient was not upright."
+    ),
+    "supine": "Supine film: an effusion or a pneumothorax may not show.",
+}
+#: Findings of the shipped vocabulary that speak of size; a site may ask them on other views.
+_OF_SIZE = {"cardiomegaly", "enlarged mediastinum"}
 _CHANGE = {
     ChangeKind.IMPROVED: "improved since the prior",
     ChangeKind.STABLE: "stable since the prior",
@@ -111,9 +119,9 @@ def unread(gap: Unread) -> str:
 
 
 def film(shown: Film) -> str:
-    """View and time of acquisition of a film; nothing of the patient."""
+    """View, bed and time of acquisition of a film; nothing of the patient."""
     when = f"{shown.acquired:%Y-%m-%d %H:%M}" if shown.acquired else "date not stated"
-    return f"{_VIEW[shown.view]}, {when}"
+    return ", ".join(filter(None, (_VIEW[shown.view], shown.bedside, when)))
 
 
 def interval(prior: Prior) -> str:
@@ -131,11 +139,15 @@ def comparison(prior: Prior) -> str:
     return f"Read without a prior: {prior.outcome}{because}."
 
 
+def chosen(report: Report) -> str:
+    """Which film was read, and why that one."""
+    return f"Film read: {report.film.sop_instance_uid}, {report.why_this_film}."
+
+
 def limits(report: Report) -> list[str]:
     """What the reader has to keep in mind: assumptions, films left out, meaning of the numbers."""
-    lines = list(report.notes)
-    if report.left_out:
-        lines.append(f"{len(report.left_out)} other image(s) of the study were not read.")
+    lines = [*report.notes, *_of_the_film(report)]
+    lines += [f"Not read: {one.sop_instance_uid} ({one.reason})." for one in report.left_out]
     if report.film.orientation is None:
         lines.append("The film does not state Patient Orientation: taken as standing as stored.")
     if any(f.score is not None and not f.score.calibrated for f in report.findings):
@@ -145,6 +157,24 @@ def limits(report: Report) -> list[str]:
     asked = ", ".join(finding.name for finding in report.findings)
     lines.append(f"Only these were asked and answered: {asked or 'nothing'}.")
     return lines
+
+
+def _of_the_film(report: Report) -> list[str]:
+    """What the way in which the film was taken keeps from being said."""
+    film, lines = report.film, []
+    named = {one.name for one in report.findings} | {gap.finding for gap in report.unread}
+    if (film.bedside or film.view is not View.PA) and not named & _OF_SIZE:
+        lines.append(f"{_title(film)}: heart size and width of the mediastinum are not assessed.")
+    if film.bedside:
+        lines.append(_IN_BED[film.bedside])
+    return lines
+
+
+def _title(shown: Film) -> str:
+    """What kind of film it is; where a film from the bed is called PA, that it is from the bed."""
+    if shown.bedside and shown.view is View.PA:
+        return f"{title(shown.bedside)} film"
+    return f"{title(_VIEW[shown.view])} film"
 
 
 def summary(report: Report) -> str:

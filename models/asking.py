@@ -16,12 +16,14 @@ from models.questions import QUESTIONS
 from models.questions.asked import Asked, Question
 
 Progress = Callable[[int, int], None]
+#: What a question that is on no finding is said to be of.
+WHOLE_FILM = "film"
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question to be put: which of QUESTIONS, on which finding (its name in the vocabulary),
-    about what, and about which pictures, the earlier first.
+    """A question to be put: which of QUESTIONS, on which finding (its name in the vocabulary,
+    or WHOLE_FILM), about what, and about which pictures, the earlier first.
 
     ``scored``: the form that a second try would enforce is asked at once, for the scores of its
     choices; it then serves as the second try too, for the same request has the same answer.

@@ -1,5 +1,6 @@
 """Reading a film beside its prior: which questions, in which order, and what the answers make.
 
+0. Is it a frontal chest radiograph at all? If not, nothing else is asked.
 1. Is each finding there? On the current film and, where changes are asked for, on the prior.
 2. Of what is there: at which site, where, and how it changed. With that the description.
 3. The checks; what fails them is not a finding but a statement of what could not be read.
@@ -13,20 +14,19 @@ from types import MappingProxyType
 
 from dicom_node.errors import BadAnswer, Misconfigured
 from dicom_node.report import About, Answered, Finding, Made, Presence, Unread
-from dicom_node.study import Frame, View
+from dicom_node.study import Frame, Instance
 from dicom_node.vocabulary import FindingTerm, Vocabulary
-from models.asking import Ask, Asking, Outcome, Progress
+from models.asking import WHOLE_FILM, Ask, Asking, Outcome, Progress
 from models.assemble import Gathered, assemble
 from models.engines.base import Engine, Identity
 from models.prepare import PREPARE, Prepared
 from models.presence import Seen, judge
 from models.questions import QUESTIONS
 from models.questions.asked import Asked
+from models.suitability import check_suitable
 
 #: Questions about what is there: each needs to know whether it is.
 NEEDS = MappingProxyType(dict.fromkeys(("location", "site", "change"), "presence"))
-#: What a description that could not be read is said to be of.
-_WHOLE = "film"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,20 @@ class Reading:
     free_text: str
     answers: tuple[Answered, ...]
     made: Made
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Films:
-    """What is looked at. ``prior`` is None where there is none or changes are not asked for."""
+    """What is looked at. ``prior`` is None where there is none or changes are not asked for.
+
+    Of each film the views that a finding must be valid for to be asked about on it.
+    """
 
     current: Prepared = field(repr=False)
-    current_view: View
+    current_views: frozenset[str]
     prior: Prepared | None = field(repr=False)
-    prior_view: View
+    prior_views: frozenset[str] = frozenset()
 
 
 #: How each finding was judged on one film, by name; the error where it could not be.
@@ -74,12 +78,16 @@ def read_films(
     request is always on the current film.
 
     Raises:
+        NotForUs: the model does not take the current film for a frontal chest radiograph.
         BadStudy: a film's Patient Orientation is not that of a frontal film.
         Misconfigured: a question is named without `presence`, which it needs.
     """
     _check_names(questions)
     films = _films(current, prior if "change" in questions else None, prepare)
     asking = Asking(engine, progress)
+    notes: tuple[str, ...] = ()
+    if "suitability" in questions:
+        notes = check_suitable(asking, films.current.picture, engine.identity.weights)
     terms = vocabulary.findings.values() if "presence" in questions else ()
     now, then = _judge_presence(asking, films, list(terms))
     outcomes = _ask_details(asking, films, vocabulary, questions, now=now, then=then)
@@ -106,6 +114,7 @@ def read_films(
         free_text=free_text,
         answers=asking.answered,
         made=_made(engine.identity, questions, vocabulary, software_version),
+        notes=notes,
     )
 
 
@@ -113,18 +122,23 @@ def _films(current: Frame, prior: Frame | None, prepare: str) -> _Films:
     treat = PREPARE[prepare]
     return _Films(
         current=treat(current),
-        current_view=current.instance.view,
+        current_views=_views(current.instance),
         prior=None if prior is None else treat(prior),
-        prior_view=View.UNKNOWN if prior is None else prior.instance.view,
+        prior_views=frozenset() if prior is None else _views(prior.instance),
     )
+
+
+def _views(film: Instance) -> frozenset[str]:
+    """A film from the bed is mostly AP, even where it is called PA."""
+    return frozenset({str(film.view), "AP"} if film.bedside else {str(film.view)})
 
 
 def _judge_presence(
     asking: Asking, films: _Films, terms: list[FindingTerm]
 ) -> tuple[_Judged, _Judged]:
     """Which findings are there, on the current film and on the prior: one batch for both."""
-    now = [term for term in terms if films.current_view.value in term.views]
-    then = [term for term in now if films.prior and films.prior_view.value in term.views]
+    now = [term for term in terms if films.current_views <= set(term.views)]
+    then = [term for term in now if films.prior and films.prior_views <= set(term.views)]
     asks = [_presence(term, About.CURRENT, films.current) for term in now]
     if films.prior is not None:
         asks += [_presence(term, About.PRIOR, films.prior) for term in then]
@@ -170,7 +184,9 @@ def _ask_details(
             pair = (films.prior.picture, films.current.picture)
             asks["change", name] = Ask("change", name, About.BOTH, asked, pair)
     if "description" in questions:
-        asks["description", _WHOLE] = Ask("description", _WHOLE, About.CURRENT, Asked(""), alone)
+        asks["description", WHOLE_FILM] = Ask(
+            "description", WHOLE_FILM, About.CURRENT, Asked(""), alone
+        )
     return dict(zip(asks, asking.ask(list(asks.values())), strict=True))
 
 
@@ -179,11 +195,11 @@ def _is_present(judged: Seen | BadAnswer | None) -> bool:
 
 
 def _description(outcomes: _Outcomes) -> tuple[str, tuple[Unread, ...]]:
-    outcome = outcomes.get(("description", _WHOLE))
+    outcome = outcomes.get(("description", WHOLE_FILM))
     if outcome is None:
         return "", ()
     if outcome.value is None:
-        return "", (Unread("description", _WHOLE, outcome.reason),)
+        return "", (Unread("description", WHOLE_FILM, outcome.reason),)
     return str(outcome.value), ()
 
 

@@ -55,7 +55,8 @@ class FakeEngine:
     """Known answers; findings that are not named are absent on both films.
 
     ``texts`` replaces the free answer to a question, ``enforced`` the one in the enforced form;
-    both are used as they are. ``asked``, ``prompts``, ``images`` and ``batches`` record what came.
+    both are used as they are. ``suitable`` is the probability that the film is a frontal chest
+    radiograph. ``asked``, ``prompts``, ``images`` and ``batches`` record what came.
     """
 
     vocabulary: Vocabulary
@@ -63,6 +64,7 @@ class FakeEngine:
     texts: Mapping[Key, str] = field(default_factory=dict)
     enforced: Mapping[Key, str] = field(default_factory=dict)
     description: str = "Nothing of note."
+    suitable: float = 0.97
     weights: Weights = Weights.MODEL
     asked: list[tuple[Key, str]] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
@@ -117,6 +119,8 @@ class FakeEngine:
         return self.known.get(term.name, Known(present=False))
 
     def _text(self, question: str, term: FindingTerm | None, film: str) -> str:
+        if question == "suitability":
+            return f"I look.\n\nFinal Answer: {'yes' if self.suitable >= 0.5 else 'no'}"
         if term is None:
             return self.description
         known = self._of(term)
@@ -136,6 +140,10 @@ class FakeEngine:
 
     def _choice(self, key: Key, term: FindingTerm | None, form: Choices) -> Answer:
         question, _, film = key
+        if question == "suitability":
+            return Answer(
+                form.options[0 if self.suitable >= 0.5 else 1], (self.suitable, 1 - self.suitable)
+            )
         assert term is not None
         if question == "presence":
             yes = self._score(term, film)

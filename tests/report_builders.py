@@ -10,7 +10,7 @@ from typing import Any
 
 from pydicom import dcmread
 
-from dicom_node import findings_file
+from dicom_node import findings_file, yamlfile
 from dicom_node.geometry import Box
 from dicom_node.report import (
     BoxShows,
@@ -45,6 +45,14 @@ def vocabulary() -> Vocabulary:
     """Of config/findings.yaml."""
     with resources.as_file(resources.files("config") / "findings.yaml") as path:
         return findings_file.load(path)
+
+
+def every_finding() -> Vocabulary:
+    """The same with all that is ready to be switched on."""
+    with resources.as_file(resources.files("config") / "findings.yaml") as path:
+        file = yamlfile.load(path, findings_file.FindingsFile)
+    asked = [entry.model_copy(update={"ask": True}) for entry in file.findings]
+    return findings_file.vocabulary(file.model_copy(update={"findings": tuple(asked)}))
 
 
 def film_of(path: Path) -> Film:

@@ -57,7 +57,12 @@ def read(
         prior=prior,
         findings=reading.findings,
         unread=reading.unread,
-        notes=(*plan.choice.notes, *current.notes, *_of_prior(earlier)),
+        notes=(
+            *plan.choice.notes,
+            *reading.notes,
+            *current.notes,
+            *_of_prior(earlier),
+        ),
         made=reading.made,
         read_at=datetime.now().astimezone(),
         free_text=reading.free_text,

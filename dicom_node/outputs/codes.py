@@ -23,6 +23,7 @@ COMMENT = Concept("121106", "DCM", "Comment")
 QUALITATIVE_EVALUATIONS = Concept("C0034375", "UMLS", "Qualitative Evaluations")
 SUMMARY = Concept("111017", "DCM", "CAD Processing and Findings Summary")
 BOUNDED_BY = Concept("75958009", "SCT", "Bounded by")
+PHYSICAL_OBJECT = Concept("260787004", "SCT", "Physical object")
 MORPHOLOGICALLY_ABNORMAL = Concept("49755003", "SCT", "Morphologically Abnormal Structure")
 
 IMAGE_LIBRARY = Concept("111028", "DCM", "Image Library")

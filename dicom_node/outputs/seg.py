@@ -90,10 +90,11 @@ def _description(
     term = vocabulary.findings[finding.name]
     around = "site of " if finding.box_shows is BoxShows.SITE else ""
     where = ", ".join(filter(None, (term.name, wording.place(finding, vocabulary))))
+    category = codes.PHYSICAL_OBJECT if term.device else codes.MORPHOLOGICALLY_ABNORMAL
     return seg.SegmentDescription(
         segment_number=number,
         segment_label=equipment.long_string(f"Bounding box: {around}{where}"),
-        segmented_property_category=codes.MORPHOLOGICALLY_ABNORMAL,
+        segmented_property_category=category,
         segmented_property_type=codes.concept(term.code),
         algorithm_type=seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=hd.AlgorithmIdentificationSequence(

@@ -162,12 +162,15 @@ def _common(report: Report, vocabulary: Vocabulary, finding: Finding) -> dict[st
 
 
 def _sites(finding: Finding, vocabulary: Vocabulary) -> list[sr.FindingSite] | None:
-    if finding.site is None:
+    """Where it is; of what has one site that one even if absent: "Enlarged" alone says nothing."""
+    possible = vocabulary.findings[finding.name].sites
+    site = finding.site or (possible[0] if len(possible) == 1 else None)
+    if site is None:
         return None
     side = laterality(finding, vocabulary)
     return [
         sr.FindingSite(
-            codes.concept(vocabulary.sites[finding.site].code),
+            codes.concept(vocabulary.sites[site].code),
             laterality=None if side is None else codes.LATERALITY[side],
         )
     ]
@@ -224,6 +227,7 @@ def _lines(report: Report, vocabulary: Vocabulary) -> Iterator[str]:
         wording.NOT_VERIFIED,
         wording.origin(report),
         wording.summary(report),
+        wording.chosen(report),
         *(wording.statement(finding, vocabulary) for finding in report.findings),
         wording.comparison(report.prior),
         *(wording.unread(gap) for gap in report.unread),

@@ -18,6 +18,7 @@ from dicom_node.ledger.database import Database
 from dicom_node.ledger.tables import announced, performed_steps
 from dicom_node.receive.announcements import handlers
 from dicom_node.receive.door import Door
+from dicom_node.receive.line import Limits
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scp import Receiver
 from dicom_node.spool import Spool
@@ -42,8 +43,7 @@ def port(database: Database, tmp_path: Path) -> Iterator[int]:
         recorder=recorder,
         asked_for=lambda *_: False,
         incoming=spool.incoming / "tests",
-        maximum_pdu_bytes=65536,
-        idle_seconds=10,
+        limits=Limits(maximum_pdu_bytes=65536, idle_seconds=10),
         announcements=handlers(database),
     )
     number = free_port()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import resources
 
 import pytest
+import report_builders
 from pydicom.sr._concepts_dict import concepts
 from pydicom.sr.coding import Code as Concept
 
@@ -81,6 +82,38 @@ def test_a_code_of_findings_yaml_is_as_sure_as_it_says(name: str) -> None:
         assert entry.meaning not in groups
         assert entry.source
         assert not entry.source.startswith("CID")
+
+
+def test_what_is_ready_to_be_switched_on_fits_together() -> None:
+    """Each finding has phrase, sites and colour of its own, and size is asked on PA films only."""
+    every = report_builders.every_finding()
+    asked = report_builders.vocabulary()
+    assert set(every.findings) - set(asked.findings) >= {
+        "ground-glass opacity",
+        "central line",
+        "port",
+        "chest tube",
+        "endotracheal tube",
+        "feeding tube",
+        "pacemaker",
+        "enlarged mediastinum",
+    }
+    assert len({term.colour for term in every.findings.values()}) == len(every.findings)
+    only_pa = {name for name, term in every.findings.items() if "AP" not in term.views}
+    assert only_pa == {"cardiomegaly", "enlarged mediastinum"}
+    mediastinum = every.findings["enlarged mediastinum"]
+    assert (mediastinum.code.value, mediastinum.sites) == ("260376009", ("mediastinum",))
+    devices = {term.code.meaning for term in every.findings.values() if term.device}
+    assert devices == {
+        "Central line",
+        "Portacath",
+        "Chest tube",
+        "Endotracheal tube",
+        "Feeding tube",
+        "Cardiac pacemaker",
+        "Cardiac pacemaker lead",
+        "Heart valve prosthesis",
+    }
 
 
 def test_codes_that_public_code_gets_wrong_are_not_here() -> None:

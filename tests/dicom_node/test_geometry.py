@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dicom_node.errors import BadStudy
-from dicom_node.geometry import MODEL_SCALE, STANDING, Box, Fit
+from dicom_node.geometry import MODEL_SCALE, STANDING, Box, Fit, is_frontal
 
 ORIENTATIONS = [
     (row, column)
@@ -297,3 +297,15 @@ def test_every_thousandth_that_the_model_says_is_said_again(orientation: tuple[s
                       and said[3] * scale <= on_film.right)  # fmt: skip
             if inside:  # else it was rounded onto the padding, and is clipped to the film
                 assert again == said, (rows, columns)
+
+
+def test_a_film_is_frontal_exactly_when_it_can_be_stood_up() -> None:
+    assert is_frontal(None)
+    for row in "LRAPHF":
+        for column in "LRAPHF":
+            try:
+                Fit.standing(10, 8, (row, column))
+            except BadStudy:
+                assert not is_frontal((row, column))
+            else:
+                assert is_frontal((row, column))

@@ -237,7 +237,7 @@ def test_the_demonstration_prior_is_one(rg1: Path, tmp_path: Path) -> None:
     ("elements", "reason"),
     [
         ({"PixelData": bytes(96 * 80 * 2)}, "blank"),
-        ({"PatientOrientation": ["P", "F"]}, "not that of a frontal film"),
+        ({"PatientOrientation": ["A", "L"]}, "not that of a frontal film"),
     ],
 )
 def test_a_prior_that_cannot_be_shown_does_not_stop_the_film(

@@ -133,6 +133,16 @@ def test_a_report_of_each_older_schema_version_reads() -> None:
     assert as_text(read, vocabulary()).startswith("AI made this")
 
 
+def test_a_report_from_before_films_said_that_they_were_taken_in_bed_is_read(
+    full: Report,
+) -> None:
+    older = json.loads(report.to_json(full))
+    del older["film"]["bedside"], older["prior"]["film"]["bedside"]
+    assert report.from_json(json.dumps(older)) == full
+    in_bed = replace(full, film=replace(full.film, bedside="supine"))
+    assert report.from_json(report.to_json(in_bed)).film.bedside == "supine"
+
+
 def test_a_newer_schema_is_refused_with_what_to_do(full: Report) -> None:
     text = changed(full, schema_version=SCHEMA_VERSION + 1)
     with pytest.raises(BadStudy, match=f"version {SCHEMA_VERSION + 1}.*update dicom-node"):

@@ -18,7 +18,7 @@ from dicom_node.study import Instance, Patient, Study, View
 
 KNOWN = Known(
     prepare=("chest_radiograph", "plain"),
-    questions=("presence", "location", "site", "change"),
+    questions=("suitability", "presence", "location", "site", "change"),
     outputs=("sr", "seg"),
 )
 

@@ -15,7 +15,16 @@ from builders import chest
 from numpy.typing import NDArray
 from peers import dciodvfy
 from pydicom import Dataset, dcmread
-from report_builders import MADE, box_of, film_of, prior_of, report_on, several, unchanged
+from report_builders import (
+    MADE,
+    box_of,
+    every_finding,
+    film_of,
+    prior_of,
+    report_on,
+    several,
+    unchanged,
+)
 
 from dicom_node import outputs
 from dicom_node.equipment import device_uid, made_by_this_project
@@ -183,6 +192,22 @@ def test_each_segment_says_what_it_is(rg1: Path, vocabulary: Vocabulary, tmp_pat
         assert algorithm.AlgorithmSource == "dicom-node"
         assert algorithm.AlgorithmVersion == read.SoftwareVersions
     assert "AI, NOT VERIFIED" in read.SeriesDescription
+
+
+def test_a_device_is_an_object_and_nothing_abnormal(rg1: Path, tmp_path: Path) -> None:
+    every = every_finding()
+    film = film_of(rg1)
+    tube = Finding(
+        "chest tube",
+        Presence.PRESENT,
+        site="left pleural space",
+        laterality=Laterality.LEFT,
+        box=box_of(film, 0.6, 0.5, 0.8, 0.7),
+        box_shows=BoxShows.FINDING,
+    )
+    (segment,) = dcmread(written(report_on(film, tube), every, rg1, tmp_path)).SegmentSequence
+    assert segment.SegmentedPropertyCategoryCodeSequence[0].CodeValue == "260787004"
+    assert segment.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Chest tube"
 
 
 def test_colours_are_those_of_the_vocabulary(

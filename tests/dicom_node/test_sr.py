@@ -16,6 +16,7 @@ from pydicom.sequence import Sequence
 from report_builders import (
     MADE,
     box_of,
+    every_finding,
     film_of,
     prior_of,
     report_on,
@@ -29,7 +30,16 @@ from dicom_node.equipment import device_uid, made_by_this_project
 from dicom_node.errors import BadStudy
 from dicom_node.geometry import Box
 from dicom_node.outputs.files import encode
-from dicom_node.report import Finding, Presence, Prior, PriorOutcome, Report, Score, Weights
+from dicom_node.report import (
+    Finding,
+    LeftOut,
+    Presence,
+    Prior,
+    PriorOutcome,
+    Report,
+    Score,
+    Weights,
+)
 from dicom_node.vocabulary import Laterality, Vocabulary
 
 #: Patient Orientation of a frontal film, all eight.
@@ -201,6 +211,29 @@ def test_without_a_prior_the_reason_is_in_the_text(
     path = written(report_on(found, prior=late), vocabulary, rg1, tmp_path)
     assert "PertinentOtherEvidenceSequence" not in dcmread(path)
     assert any("not retrieved in time (the archive took too long)" in one for one in texts(path))
+
+
+def test_the_film_read_and_those_left_out_are_named_with_their_reasons(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    film = film_of(rg1)
+    left_out = (LeftOut("1.2.3", "view is lateral"), LeftOut("1.2.4", "is FOR PROCESSING"))
+    lines = texts(written(report_on(film, left_out=left_out), vocabulary, rg1, tmp_path))
+    for line in (
+        f"Film read: {film.sop_instance_uid}, the only frontal film.",
+        "Not read: 1.2.3 (view is lateral).",
+        "Not read: 1.2.4 (is FOR PROCESSING).",
+    ):
+        assert lines.count(line) == 1
+
+
+def test_what_is_enlarged_is_said_even_where_it_is_not(rg1: Path, tmp_path: Path) -> None:
+    """Enlarged, absent: of the mediastinum. The code alone says nothing."""
+    absent = Finding("enlarged mediastinum", Presence.ABSENT, Score(0.1))
+    read = document(report_on(film_of(rg1), absent), every_finding(), rg1, tmp_path)
+    (group,) = read.groups
+    assert group.one("Finding").code()[0] == "260376009"
+    assert site_of(group) == ("72410000", None)
 
 
 def test_a_report_without_findings_still_has_a_group_with_evidence(

@@ -21,7 +21,7 @@ from dicom_node.report import (
     Score,
     Weights,
 )
-from dicom_node.study import View
+from dicom_node.study import Bedside, View
 from dicom_node.text import as_text
 from dicom_node.vocabulary import Laterality, Vocabulary
 
@@ -98,10 +98,37 @@ def test_limits_say_what_was_assumed_and_left_out(rg1: Path, vocabulary: Vocabul
         film, left_out=(LeftOut("1.2", "lateral"),), notes=("No window: full range.",)
     )
     text = as_text(report, vocabulary)
-    assert "1 other image(s) of the study were not read." in text
+    assert "Not read: 1.2 (lateral)." in text
+    assert f"Film read: {film.sop_instance_uid}, the only frontal film." in text
     assert "does not state Patient Orientation" in text
     assert "No window: full range." in text
     assert "Boxes are coarse" not in text
+
+
+@pytest.mark.parametrize(
+    ("view", "bedside", "told"),
+    [
+        (View.PA, "", []),
+        (View.AP, "", ["AP film: heart size"]),
+        (View.FRONTAL, "", ["Frontal (PA or AP not stated) film: heart size"]),
+        (View.AP, "portable", ["AP film: heart size", "Portable film: an effusion"]),
+        (View.PA, "supine", ["Supine film: heart size", "Supine film: an effusion"]),
+    ],
+)
+def test_what_cannot_be_said_of_a_film_from_the_bed_or_from_the_front(
+    rg1: Path, vocabulary: Vocabulary, view: View, bedside: Bedside, told: list[str]
+) -> None:
+    film = replace(film_of(rg1), view=view, bedside=bedside)
+    absent = Finding("pneumothorax", Presence.ABSENT)
+    limits = wording.limits(report_on(film, absent))
+    about = [line for line in limits if "heart size" in line or "effusion" in line]
+    assert [line.startswith(start) for line, start in zip(about, told, strict=True)] == [
+        True for _ in told
+    ]
+    assert (bedside in wording.film(film).split(", ")) is bool(bedside)
+    # A site that asks for it on AP films is not contradicted.
+    size = wording.limits(report_on(film, Finding("cardiomegaly", Presence.ABSENT)))
+    assert not [line for line in size if "heart size" in line]
 
 
 def test_a_score_is_called_a_probability_only_when_calibrated() -> None:

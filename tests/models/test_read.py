@@ -8,10 +8,19 @@ import numpy as np
 import pytest
 from fake_engine import CURRENT, PAIR, PRIOR, FakeEngine, Known
 
-from dicom_node.errors import Misconfigured
+from dicom_node.errors import Misconfigured, NotForUs
 from dicom_node.geometry import Box
-from dicom_node.report import About, BoxShows, ChangeKind, Finding, Presence, Score, Unread
-from dicom_node.study import Frame, View
+from dicom_node.report import (
+    About,
+    BoxShows,
+    ChangeKind,
+    Finding,
+    Presence,
+    Score,
+    Unread,
+    Weights,
+)
+from dicom_node.study import Bedside, Frame, View
 from dicom_node.vocabulary import Laterality, Vocabulary
 from models.prepare import chest_radiograph
 from models.read import Reading, read_films
@@ -44,6 +53,10 @@ def unread(reading: Reading) -> list[tuple[str, str]]:
 
 def with_view(frame: Frame, view: View) -> Frame:
     return replace(frame, instance=replace(frame.instance, view=view))
+
+
+def in_bed(frame: Frame, bedside: Bedside) -> Frame:
+    return replace(frame, instance=replace(frame.instance, bedside=bedside))
 
 
 def test_each_finding_gets_its_own_box_site_score_and_change(
@@ -186,6 +199,74 @@ def test_a_portable_prior_is_not_compared_for_heart_size(
     engine = FakeEngine(vocabulary, {})
     reading = read(engine, current, with_view(prior, View.AP))
     assert found(reading, "cardiomegaly").change is None
+
+
+@pytest.mark.parametrize("bedside", ["portable", "supine"])
+def test_a_film_from_the_bed_called_pa_is_not_asked_for_heart_size(
+    vocabulary: Vocabulary, current: Frame, prior: Frame, bedside: Bedside
+) -> None:
+    engine = FakeEngine(vocabulary, {name: Known(before=True) for name in vocabulary.findings})
+    reading = read(engine, in_bed(current, bedside), prior)
+    assert not [key for key, _ in engine.asked if key[1] == "cardiomegaly"]
+    assert [one.name for one in reading.findings] == [
+        name for name in vocabulary.findings if name != "cardiomegaly"
+    ]
+    engine = FakeEngine(vocabulary, {"cardiomegaly": Known(before=True)})
+    reading = read(engine, current, in_bed(prior, bedside))
+    assert found(reading, "cardiomegaly").change is ChangeKind.NOT_COMPARABLE
+    assert ("presence", "cardiomegaly", PRIOR) not in [key for key, _ in engine.asked]
+
+
+def test_the_model_is_first_asked_whether_it_is_a_chest(
+    vocabulary: Vocabulary, current: Frame, prior: Frame
+) -> None:
+    engine = FakeEngine(vocabulary, {"fracture": Known(site="spine")})
+    reading = read(engine, current, prior, questions=("suitability", *ALL))
+    asked = [key for key, _ in engine.asked if key[0] == "suitability"]
+    assert asked == [("suitability", "", CURRENT)] * 2
+    assert engine.batches[0] == 2
+    assert engine.asked[0][0][0] == "suitability"
+    assert reading.notes == ()
+    assert reading.made.questions[0] == ("suitability", "1")
+    assert reading.findings == read(FakeEngine(vocabulary, engine.known), current, prior).findings
+
+
+SUITABLE = ("suitability", "", CURRENT)
+
+
+@pytest.mark.parametrize("texts", [{}, {SUITABLE: "It is a pelvis."}], ids=["said", "not readable"])
+def test_what_the_model_takes_for_no_chest_is_refused_before_anything_is_asked(
+    vocabulary: Vocabulary, current: Frame, texts: dict[Any, str]
+) -> None:
+    engine = FakeEngine(vocabulary, suitable=0.1, texts=texts)
+    with pytest.raises(NotForUs) as refusal:
+        read(engine, current, questions=("suitability", *ALL))
+    assert str(refusal.value) == (
+        "the model does not take the image for a frontal chest radiograph"
+    )
+    assert {key[0] for key, _ in engine.asked} == {"suitability"}
+
+
+@pytest.mark.parametrize(("said", "score"), [("no", 0.9), ("yes", 0.1)])
+def test_a_model_that_contradicts_itself_about_the_film_reads_on_and_says_so(
+    vocabulary: Vocabulary, current: Frame, said: str, score: float
+) -> None:
+    texts = {SUITABLE: f"Final Answer: {said}"}
+    engine = FakeEngine(vocabulary, suitable=score, texts=texts)
+    reading = read(engine, current, questions=("suitability", *ALL))
+    (note,) = reading.notes
+    assert note.startswith("It is not certain that this is a frontal chest radiograph")
+    assert len(reading.findings) == len(vocabulary.findings)
+
+
+def test_random_weights_are_not_asked_what_they_cannot_tell(
+    vocabulary: Vocabulary, current: Frame
+) -> None:
+    for weights, asked in ((Weights.RANDOM, False), (Weights.DEMONSTRATION, True)):
+        engine = FakeEngine(vocabulary, weights=weights)
+        reading = read(engine, current, questions=("suitability", *ALL))
+        assert ("suitability" in {key[0] for key, _ in engine.asked}) is asked
+        assert bool(reading.notes) is not asked
 
 
 def test_what_does_not_parse_gets_one_second_try(

@@ -20,5 +20,8 @@ def test_names_are_known_where_torch_is_not_installed() -> None:
         [sys.executable, "-c", BLOCKED], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    names = "transformers demonstration chest_radiograph presence location site change description"
+    names = (
+        "transformers demonstration chest_radiograph "
+        "suitability presence location site change description"
+    )
     assert done.stdout.split() == names.split()

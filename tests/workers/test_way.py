@@ -322,10 +322,9 @@ def test_a_study_of_two_patients_fails(node: Node, film: Path) -> None:
     "elements",
     [
         {"PixelData": b"\0" * 100},
-        {"PatientOrientation": ["A", "F"]},
         {"PhotometricInterpretation": "PALETTE COLOR"},
     ],
-    ids=["cut off", "stored from the side", "in colours"],
+    ids=["cut off", "in colours"],
 )
 def test_a_film_that_cannot_be_looked_at_fails_before_anything_is_asked(
     node: Node, film: Path, elements: dict[str, Any]
@@ -796,6 +795,39 @@ def test_a_study_that_waits_for_a_slow_archive_holds_up_no_reading(
     finally:
         answering.set()
         server.shutdown()
+
+
+def test_a_film_stored_from_the_side_is_refused_with_both_attributes_that_disagree(
+    node: Node, film: Path
+) -> None:
+    job = node.receive(chest(film, PatientOrientation=["A", "F"]))
+    assert node.fetch()
+    assert node.job(job).state is State.REFUSED
+    assert "View Position and Patient Orientation disagree" in node.job(job).reason
+
+
+def test_what_the_model_takes_for_no_chest_ends_as_refused(node: Node, film: Path) -> None:
+    job = in_stage(node, film, READ)
+    engine = node.engine()
+    engine.suitable = 0.02
+    assert node.read(engine)
+    assert node.job(job).state is State.REFUSED
+    assert node.job(job).reason == (
+        "the model does not take the image for a frontal chest radiograph"
+    )
+    assert node.job(job).report is None
+
+
+def test_a_supine_film_is_read_with_its_caveat(node: Node, tmp_path: Path) -> None:
+    film = chest(
+        tmp_path / "bed.dcm", SeriesDescription="Thorax a.p. liegend", ViewPosition=None
+    )  # fmt: skip
+    job = in_stage(node, film, READ)
+    assert node.read()
+    result = report.from_json(node.job(job).report or "")
+    assert (result.film.view, result.film.bedside) == ("AP", "supine")
+    assert "The view was taken from Series Description." in result.notes
+    assert "cardiomegaly" not in {one.name for one in result.findings}
 
 
 # Workers that die, and workers that are late

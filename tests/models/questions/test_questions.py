@@ -22,6 +22,7 @@ def test_every_question_reads_its_own_example(name: str) -> None:
     check_text(question.EXAMPLE, prompt)
     value = question.parse(question.EXAMPLE, question.EXAMPLE_ASKED)
     expected: dict[str, Any] = {
+        "suitability": Presence.PRESENT,
         "presence": Presence.PRESENT,
         "location": (610, 120, 840, 430),
         "site": 1,
