@@ -20,6 +20,7 @@ from dicom_node.ledger.jobs import Job
 from dicom_node.ledger.quarantined import SetAside
 from dicom_node.ledger.received import Received
 from dicom_node.report import Prior, Report
+from dicom_node.study import Priority
 from dicom_node.text import as_text
 from workers import pictures
 from workers.site import Site
@@ -45,7 +46,7 @@ def jobs_table(found: Sequence[Job]) -> Table:
         table.add_row(
             str(job.id),
             _clock(job.received_at, _MINUTE),
-            f"{job.state}{' *' if job.leased else ''}",
+            f"{job.state}{' *' if job.leased else ''}{_urgency(job)}",
             _clock(job.state_since, _MINUTE),
             f"{job.study_instance_uid}{f' r{job.revision}' if job.revision > 1 else ''}",
             escape(_why(job)),
@@ -77,7 +78,7 @@ def story(site: Site, job: Job, picture: Path | None) -> Iterator[str | Table]:
     """The story of a study in its parts; draws its picture, at ``picture`` if given."""
     result = report.from_json(job.report) if job.report else None
     yield f"job {job.id}: {job.state}{f': {why}' if (why := _why(job)) else ''}"
-    yield f"study {job.study_instance_uid}, revision {job.revision}"
+    yield f"study {job.study_instance_uid}, revision {job.revision}{_urgency(job)}"
     yield from _part("What arrived", map(_arrived, _of_revision(site, job)))
     if result is not None:
         yield from _part("Which film", _films(result))
@@ -123,7 +124,8 @@ def _films(result: Report) -> Iterator[str]:
 def _candidates(prior: Prior) -> Iterator[str]:
     yield f"{prior.outcome}{f': {prior.reason}' if prior.reason else ''}"
     for one in prior.candidates:
-        yield f"{one.study_instance_uid}: {one.verdict}"
+        of = f" of {one.day:%Y-%m-%d}" if one.day else ""
+        yield f"{one.study_instance_uid}{of}: {one.verdict}"
 
 
 def _questions(result: Report) -> Table:
@@ -158,6 +160,11 @@ def _picture(site: Site, job: Job, result: Report, picture: Path | None) -> str:
         return f"picture: {pictures.of_job(site, job, result, path)}"
     except BadStudy as gone:
         return f"no picture: {gone}"
+
+
+def _urgency(job: Job) -> str:
+    """The priority where it is not the ordinary one."""
+    return "" if job.priority is Priority.ROUTINE else f" {job.priority.name}"
 
 
 def _why(job: Job) -> str:

@@ -111,7 +111,7 @@ class Answer:
     text: str
     scores: tuple[float, ...] | None = None
     broken: str = ""
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
 
 
 class Engine(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def _result(film: Path) -> Report:
     prior = replace(
         prior_of(reference),
         candidates=(
-            Candidate("1.2.840.99.1", "later than the current study"),
+            Candidate("1.2.840.99.1", "later than the current study", date(2027, 1, 2)),
             Candidate("1.2.840.99.2", "used"),
         ),
     )
@@ -65,6 +66,7 @@ def _enter(site: Site, film: Path) -> Report:
     )
     with site.database.writing() as connection:
         connection.execute(text("UPDATE instances SET calling = 'PACS1'"))
+        connection.execute(text("UPDATE jobs SET priority = 3"))
     (job,) = arrivals.complete(site.database, 0, 3600)
     told: dict[Any, dict[str, Any]] = {
         FETCH: {"state": State.READING, "prior": report.prior_to_json(result.prior)},
@@ -105,6 +107,8 @@ def test_show_tells_the_whole_story(written: nodes.Site, result: Report) -> None
     done = written.command("show", 1)
     assert done.returncode == 0, done.stderr
     told = done.stdout
+    assert f"study {result.film.study_instance_uid}, revision 1 STAT" in told
+    assert "done STAT" in written.command("jobs").stdout
 
     arrived = _after("What arrived", told)
     assert len(arrived) == 3
@@ -117,7 +121,7 @@ def test_show_tells_the_whole_story(written: nodes.Site, result: Report) -> None
         f"  {LATERAL}: not read: view is lateral",
     ]
     assert _after("Which prior", told)[1:] == [
-        "  1.2.840.99.1: later than the current study",
+        "  1.2.840.99.1 of 2027-01-02: later than the current study",
         "  1.2.840.99.2: used",
     ]
     questions = [" ".join(line.split()) for line in _after("Questions", told)]
