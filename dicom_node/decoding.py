@@ -36,12 +36,9 @@ from pydicom.uid import (
 from dicom_node import streams
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import UNDECODABLE
+from dicom_node.layout import Layout, layout_of
 from dicom_node.streams import Coded
 
-#: Pixels of a side, at most. The largest detector is 43 cm, the finest pitch of one 50 µm: 8600.
-#: The square that a film is padded to then never needs more than 100 MB.
-LONGEST_SIDE = 10_000
-_MOST_BITS = 16
 _BYTE = 8
 
 #: Which of pydicom's plug-ins decodes which compressed syntax. One each: with several, pydicom
@@ -97,22 +94,6 @@ class Stored:
         return np.where(every >= half, every - (1 << self.bits), every) if self.signed else every
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Image Pixel module (PS3.3 C.7.6.3) as far as a greyscale frame needs it."""
-
-    rows: int
-    columns: int
-    allocated: int
-    bits: int
-    high: int
-    signed: bool
-
-    @property
-    def bytes(self) -> int:
-        return self.rows * self.columns * self.allocated // _BYTE
-
-
 def decode(path: Path) -> Stored:
     """Read a film and decode its one frame.
 
@@ -123,7 +104,7 @@ def decode(path: Path) -> Stored:
     """
     dataset = _read(path)
     try:
-        layout = _layout(dataset)
+        layout = layout_of(dataset)
         syntax = UID(dataset.file_meta.TransferSyntaxUID)
         if "PixelData" not in dataset:
             raise BadStudy("the film holds no pixels")
@@ -147,33 +128,7 @@ def _read(path: Path) -> Dataset:
         raise BadStudy(f"a film cannot be read as DICOM ({type(error).__name__})") from None
 
 
-def _layout(dataset: Dataset) -> _Layout:
-    if int(dataset.get("NumberOfFrames") or 1) != 1 or int(dataset.get("SamplesPerPixel") or 1) > 1:
-        raise BadStudy("the film is not a single greyscale frame")
-    stated: dict[str, int] = {}
-    for keyword in ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation"):
-        value = dataset.get(keyword)
-        if not isinstance(value, int):
-            raise BadStudy(f"{keyword} is missing or not one number")
-        stated[keyword] = value
-    rows, columns, allocated, bits, signed = stated.values()
-    if not (0 < rows <= LONGEST_SIDE and 0 < columns <= LONGEST_SIDE):
-        raise BadStudy(
-            f"Rows and Columns are {rows} and {columns}: not those of a film, "
-            f"which has from 1 to {LONGEST_SIDE} of each"
-        )
-    high = int(dataset.get("HighBit", bits - 1))
-    if allocated not in (_BYTE, _MOST_BITS):
-        raise BadStudy(f"BitsAllocated is {allocated}: only 8 and 16 can be read")
-    if not (1 <= bits <= allocated and bits - 1 <= high < allocated and signed in (0, 1)):
-        raise BadStudy(
-            f"BitsStored {bits}, HighBit {high} and PixelRepresentation {signed} "
-            f"do not fit into BitsAllocated {allocated}"
-        )
-    return _Layout(rows, columns, allocated, bits, high, bool(signed))
-
-
-def _native(dataset: Dataset, layout: _Layout, syntax: UID) -> NDArray[np.uint16]:
+def _native(dataset: Dataset, layout: Layout, syntax: UID) -> NDArray[np.uint16]:
     """PS3.5 8.1.1. Bits beside the stored ones may hold anything: old overlays, or rubbish."""
     held, needed = len(dataset.PixelData), layout.bytes
     row = min(layout.rows, layout.columns) * layout.allocated // _BYTE
@@ -188,7 +143,7 @@ def _native(dataset: Dataset, layout: _Layout, syntax: UID) -> NDArray[np.uint16
     return _words(raw, layout)
 
 
-def _words(raw: NDArray[np.integer], layout: _Layout) -> NDArray[np.uint16]:
+def _words(raw: NDArray[np.integer], layout: Layout) -> NDArray[np.uint16]:
     unsigned = raw.view(f"{raw.dtype.byteorder}u{raw.dtype.itemsize}")
     shift, mask = layout.high + 1 - layout.bits, (1 << layout.bits) - 1
     if shift:
@@ -199,7 +154,7 @@ def _words(raw: NDArray[np.integer], layout: _Layout) -> NDArray[np.uint16]:
     return words
 
 
-def _compressed(dataset: Dataset, layout: _Layout, syntax: UID) -> NDArray[np.uint16]:
+def _compressed(dataset: Dataset, layout: Layout, syntax: UID) -> NDArray[np.uint16]:
     if syntax not in PLUGINS:
         raise BadStudy(f"transfer syntax {syntax} is not one that can be decoded")
     stream = _stream(dataset)
@@ -242,7 +197,7 @@ def _stream(dataset: Dataset) -> bytes:
     return frames[0]
 
 
-def _look_through(stream: bytes, layout: _Layout, syntax: UID) -> Coded | None:
+def _look_through(stream: bytes, layout: Layout, syntax: UID) -> Coded | None:
     """What the stream states, which has to agree with the film; None for RLE, which states
     nothing.
     """
@@ -268,7 +223,7 @@ def _look_through(stream: bytes, layout: _Layout, syntax: UID) -> Coded | None:
 
 
 def _agreed(
-    raw: NDArray[np.integer], layout: _Layout, syntax: UID, coded: Coded | None
+    raw: NDArray[np.integer], layout: Layout, syntax: UID, coded: Coded | None
 ) -> NDArray[np.uint16]:
     """The values as words of BitsStored, where stream and film agree on what those are.
 
@@ -291,14 +246,14 @@ def _agreed(
     return _words(raw, layout)
 
 
-def _extended(raw: NDArray[np.integer], coded: Coded, layout: _Layout) -> NDArray[np.integer]:
+def _extended(raw: NDArray[np.integer], coded: Coded, layout: Layout) -> NDArray[np.integer]:
     """Values of the stream's bits as numbers, with the sign that the film says they have."""
     spare = layout.allocated - coded.precision
     view = raw.view(f"{'i' if layout.signed else 'u'}{raw.dtype.itemsize}")
     return (view << spare) >> spare
 
 
-def _within(raw: NDArray[np.integer], layout: _Layout, *, lossy: bool) -> NDArray[np.integer]:
+def _within(raw: NDArray[np.integer], layout: Layout, *, lossy: bool) -> NDArray[np.integer]:
     """Values of no more than the stored bits: a lossy stream may overshoot, another may not."""
     low = -(1 << (layout.bits - 1)) if layout.signed else 0
     high = low + (1 << layout.bits) - 1
@@ -309,7 +264,7 @@ def _within(raw: NDArray[np.integer], layout: _Layout, *, lossy: bool) -> NDArra
     return raw
 
 
-def _twelve_bits(stream: bytes, layout: _Layout) -> NDArray[np.integer]:
+def _twelve_bits(stream: bytes, layout: Layout) -> NDArray[np.integer]:
     """JPEG Extended of 12 bits. GDCM decodes it, though pydicom's plug-in for GDCM refuses it."""
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(stream)

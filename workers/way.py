@@ -79,7 +79,9 @@ def take(
 
 def fetch(site: Site, job: Job) -> None:
     """Choose the rule and the film, and look for a prior."""
-    if job.expected is None and counting.waits_for_more(site, job, _study(site, job)):
+    # A revision that waits for a late prior only is not asked about: its images were counted.
+    counted = job.expected is not None or job.prior_until is not None
+    if not counted and counting.waits_for_more(site, job, _study(site, job)):
         return
     plan = plan_of(site, job)
     if jobs.is_behind(site.database, job):
