@@ -40,7 +40,9 @@ class Edges:
         return jobs.listing(self.database, limit=1000)
 
     def told(self, job: Job) -> list[str]:
-        return [event.what for event in history.history(self.database, job.id)]
+        """Its history, without who sent the images."""
+        events = history.history(self.database, job.id)
+        return [event.what.split(" from ")[0] for event in events]
 
     def completed(self) -> Job:
         """The only job, once it is complete."""
