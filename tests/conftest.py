@@ -47,3 +47,19 @@ def redis(tmp_path: Path) -> Iterator[peers.Redis]:
     """An empty Redis."""
     with peers.Redis(tmp_path / "redis") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.PostgreSQL]:
+    """A server of databases; what needs it is skipped where it is not installed."""
+    with peers.PostgreSQL(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=peers.PostgreSQL.MARKS)])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of a ledger that is empty, in each kind of database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.sqlite3"
+    server: peers.PostgreSQL = request.getfixturevalue("postgresql")
+    return server.new_database()

@@ -1,4 +1,4 @@
-"""Real peers for the tests: Orthanc, DCMTK, dicom3tools, Redis and pynetdicom's ``qrscp``.
+"""Real peers for the tests: Orthanc, DCMTK, dicom3tools, Redis, PostgreSQL, pynetdicom's ``qrscp``.
 
 Each is started by the test that needs it, on free ports of this machine and with a folder of its
 own, and ended by its process id. Nothing that runs here already is used or disturbed. Where a
@@ -10,14 +10,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +40,7 @@ _DICOMWEB = (
     Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"),
     Path("/usr/lib/orthanc/libOrthancDicomWeb.so"),
 )
+_POSTGRESQL = Path("/usr/lib/postgresql")  # where Debian puts each version
 
 
 def need(program: str, package: str) -> str:
@@ -290,6 +295,63 @@ class Redis(Server):
                 return connection.recv(16).startswith(b"+PONG")
         except OSError:
             return False
+
+
+class PostgreSQL(Server):
+    """A PostgreSQL without passwords; :meth:`new_database` gives the URL of an empty database.
+
+    Its tests carry :data:`MARKS`: they are skipped also in CI, which does without it.
+    """
+
+    MARKS = (
+        ()
+        if any(_POSTGRESQL.glob("*/bin")) and find_spec("psycopg")
+        else pytest.mark.skip("apt install postgresql; pip install 'dicom-node[postgresql]'")
+    )
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+        self._programs = max(_POSTGRESQL.glob("*/bin"))
+        # It refuses to be root, and its own user may not enter a folder of root's.
+        self._user = "postgres" if os.geteuid() == 0 else None
+        self._data = Path(tempfile.mkdtemp(prefix="dicom-node-postgresql-"))
+        if self._user:
+            shutil.chown(self._data, self._user)
+        self._run("initdb", "--auth=trust", "--username=node", "--pgdata", self._data, "--no-sync")
+
+    def command(self) -> list[str]:
+        settings = {"listen_addresses": HOST, "unix_socket_directories": "", "fsync": "off"}
+        options = [f"-c{name}={value}" for name, value in settings.items()]
+        server = [str(self._programs / "postgres"), "-D", str(self._data), f"-p{self.port}"]
+        as_user = ["setpriv", "--init-groups", f"--reuid={self._user}", f"--regid={self._user}"]
+        return [*(as_user if self._user else []), *server, *options]
+
+    def answers(self) -> bool:
+        return call(str(self._programs / "pg_isready"), *self._where, check=False).returncode == 0
+
+    def stop(self) -> None:
+        """End it, without waiting for who is connected, and delete what it has stored."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+        super().stop()
+        shutil.rmtree(self._data, ignore_errors=True)
+
+    def new_database(self) -> str:
+        """The SQLAlchemy URL of a database that is empty."""
+        name = f"node_{uuid.uuid4().hex}"
+        self._run("createdb", *self._where, "--username=node", name)
+        return f"postgresql+psycopg://node@{HOST}:{self.port}/{name}"
+
+    @property
+    def _where(self) -> list[str]:
+        return [f"--host={HOST}", f"--port={self.port}"]
+
+    def _run(self, program: str, *arguments: object) -> None:
+        subprocess.run(
+            [str(self._programs / program), *map(str, arguments)],
+            user=self._user, cwd=self._data, check=True, capture_output=True,
+        )  # fmt: skip
 
 
 class Qrscp(Server):

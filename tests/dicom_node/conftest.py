@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import report_builders
 
+from dicom_node.ledger.database import Database
 from dicom_node.vocabulary import Vocabulary
+
+
+@pytest.fixture
+def database(ledger_url: str) -> Iterator[Database]:
+    """A ledger that is empty."""
+    opened = Database(ledger_url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

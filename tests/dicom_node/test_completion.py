@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-import pytest
 from sqlalchemy import update
 
 from dicom_node.ledger import announcements, arrivals, completion, history, jobs, tables
@@ -16,11 +15,6 @@ from dicom_node.ledger.jobs import FETCH, Job, State
 CR = "1.2.840.10008.5.1.4.1.1.1"
 STUDY = "1.2"
 IMAGES = ("1.2.1", "1.2.2", "1.2.3")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path}/ledger.sqlite3")
 
 
 def receive(database: Database, *images: str, association: str = "", study: str = STUDY) -> None:

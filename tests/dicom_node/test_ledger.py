@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 from sqlalchemy import update
@@ -21,11 +21,6 @@ from dicom_node.ledger.tables import jobs as jobs_table
 from dicom_node.study import Priority
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path}/ledger.sqlite3")
 
 
 def arrival(
@@ -222,15 +217,15 @@ def test_the_history_tells_what_happened_in_order(database: Database) -> None:
     assert told == ["first image received", "complete with 1 image(s)", "refused: no chest"]
 
 
-def test_two_workers_that_ask_at_once_never_get_the_same_job(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/ledger.sqlite3"
-    database = Database(url)
+def test_two_workers_that_ask_at_once_never_get_the_same_job(
+    ledger_url: str, database: Database
+) -> None:
     for number in range(20):
         queued(database, f"1.{number + 2}")
     taken: list[int] = []
 
     def work() -> None:
-        own = Database(url)
+        own = Database(ledger_url)
         while job := jobs.lease(own, FETCH, owner=str(id(own)), seconds=60, attempts=3):
             taken.append(job.id)
 
@@ -242,13 +237,12 @@ def test_two_workers_that_ask_at_once_never_get_the_same_job(tmp_path: Path) -> 
     assert sorted(taken) == list(range(1, 21))
 
 
-def test_several_programs_may_bring_the_ledger_up_to_date_at_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/ledger.sqlite3"
+def test_several_programs_may_bring_the_ledger_up_to_date_at_once(ledger_url: str) -> None:
     failures: list[BaseException] = []
 
     def start() -> None:
         try:
-            Database(url)
+            Database(ledger_url)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the test must see it
             failures.append(error)
 
