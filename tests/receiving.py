@@ -14,13 +14,16 @@ from peers import free_port, storescu
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.filereader import read_file_meta_info
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import ComputedRadiographyImageStorage, generate_uid
-from pynetdicom import AE, _config
+from pynetdicom import AE
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 
 from dicom_node.ledger import jobs
 from dicom_node.ledger.database import Database
+from dicom_node.partial import data_set_of
 from dicom_node.peer import Peer
 from dicom_node.receive.door import Door
 from dicom_node.receive.line import Limits
@@ -169,17 +172,35 @@ def associated(
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 30
     for sop_class, syntaxes in contexts:
         ae.add_requested_context(sop_class, list(syntaxes))
-    before = _config.STORE_SEND_CHUNKED_DATASET
-    _config.STORE_SEND_CHUNKED_DATASET = True
     opened = ae.associate("127.0.0.1", port, ae_title=called)
+    if opened.is_established:
+        # Else pynetdicom's own thread may take an answer off the queue before we do.
+        opened._reactor_checkpoint.clear()
+        time.sleep(0.05)
     try:
         yield opened
     finally:
+        opened._reactor_checkpoint.set()
         if opened.is_established:
             opened.release()
-        _config.STORE_SEND_CHUNKED_DATASET = before
 
 
 def status(opened: Any, path: Path) -> int:
-    """Send a file; what is answered, -1 for nothing."""
-    return int(opened.send_c_store(path).get("Status", -1))
+    """Send the data set of a file as it is; what is answered, -1 for nothing."""
+    syntax, begin = data_set_of(path)
+    meta = read_file_meta_info(path)
+    sop_class = meta.MediaStorageSOPClassUID
+    context = next(
+        one.context_id
+        for one in opened.accepted_contexts
+        if one.abstract_syntax == sop_class and one.transfer_syntax == [syntax]
+    )
+    request = C_STORE()
+    request.MessageID = 1
+    request.AffectedSOPClassUID = sop_class
+    request.AffectedSOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    request.Priority = 0
+    request._dataset_path = (path, begin)
+    opened.dimse.send_msg(request, context)
+    _, answer = opened.dimse.get_msg(block=True)
+    return -1 if answer is None else int(answer.Status)

@@ -361,3 +361,9 @@ def test_nobody_is_let_in_by_a_door_that_is_out_of_order(
     node = start(replace(DOOR, addresses=("not a network",)))
     assert rejection(node) == (2, 3, 1)
     receiving.settle(lambda: any(record.exc_info for record in caplog.records))
+
+
+def test_who_has_said_goodbye_takes_no_place(start: Callable[..., Node]) -> None:
+    """Orthanc opens one association after the other, before the threads of the last have ended."""
+    node = start(replace(DOOR, maximum_associations=1))
+    assert [rejection(node) for _ in range(10)] == [()] * 10
