@@ -39,9 +39,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from dicom_node.decoding import PLUGINS, decode
 from dicom_node.errors import BadStudy
-from dicom_node.layout import LONGEST_SIDE
+from dicom_node.pixels.decoding import PLUGINS, decode
+from dicom_node.pixels.layout import LONGEST_SIDE
 
 STREAMS = Path(__file__).parent / "streams"
 ROWS, COLUMNS = 48, 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dicom_node import descriptions
+from dicom_node.headers import descriptions
 from dicom_node.study import View
 
 

@@ -12,10 +12,10 @@ from pydicom.sr._concepts_dict import concepts
 from pydicom.sr._snomed_dict import mapping
 from pydicom.uid import generate_uid
 
-from dicom_node import descriptions, marks, rules
+from dicom_node import rules
 from dicom_node.errors import NotForUs
 from dicom_node.films import choose_film
-from dicom_node.headers import read_study
+from dicom_node.headers import descriptions, marks, read_study
 from dicom_node.rules import Known
 from dicom_node.study import LAST, Instance, View
 

@@ -13,7 +13,7 @@ from pydicom import Dataset
 
 from dicom_node.headers import read_study
 from dicom_node.pixels import read_frame
-from dicom_node.shutters import COLLIMATOR, SHUTTER, inside
+from dicom_node.pixels.shutters import COLLIMATOR, SHUTTER, inside
 from dicom_node.study import Frame
 
 SHAPE = (40, 60)

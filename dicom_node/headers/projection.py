@@ -12,8 +12,8 @@ from itertools import combinations
 
 from pydicom import Dataset
 
-from dicom_node import descriptions
-from dicom_node.elements import codes, items, meanings, text
+from dicom_node.headers import descriptions
+from dicom_node.headers.elements import codes, items, meanings, text
 from dicom_node.study import View
 
 #: View Position (0018,5101) of CR (PS3.3 C.8.1.1) and DX (C.8.11.5), where it says one of ours.

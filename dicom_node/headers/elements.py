@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 from pydicom import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
+
+#: What pydicom raises on bytes that are not what they claim to be.
+UNDECODABLE = (
+    InvalidDicomError,
+    BytesLengthException,
+    struct.error,
+    zlib.error,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    NotImplementedError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    UnicodeError,
+)
 
 
 def text(dataset: Dataset, keyword: str) -> str:

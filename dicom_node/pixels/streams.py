@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
-from dicom_node import huffman
 from dicom_node.errors import BadStudy
+from dicom_node.pixels import huffman
 
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"  # EOI is also EOC of JPEG 2000
 _SOC_SIZ = b"\xff\x4f\xff\x51"

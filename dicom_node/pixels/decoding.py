@@ -33,11 +33,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from dicom_node import streams
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import UNDECODABLE
-from dicom_node.layout import Layout, layout_of
-from dicom_node.streams import Coded
+from dicom_node.pixels import streams
+from dicom_node.pixels.layout import Layout, layout_of
+from dicom_node.pixels.streams import Coded
 
 _BYTE = 8
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pydicom import Dataset
 
-from dicom_node import descriptions
-from dicom_node.elements import codes, items, meanings, text, texts
+from dicom_node.headers import descriptions
+from dicom_node.headers.elements import codes, items, meanings, text, texts
 from dicom_node.study import Bedside
 
 #: The chest in Anatomic Region Sequence (0008,2218), CID 4009 and 4031, of today and before, and

@@ -1,45 +1,24 @@
-"""From files to the plain data of a study: what the headers say, and nothing that they do not."""
+"""The images among some files, by study."""
 
 from __future__ import annotations
 
 import re
-import struct
-import zlib
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, time
 from pathlib import Path
 
-from pydicom import Dataset, charset, dcmread
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom import Dataset, dcmread
 from pydicom.misc import is_dicom
 from pydicom.uid import UID
 
-from dicom_node import marks
-from dicom_node.elements import text as _text
 from dicom_node.errors import BadStudy, Unreachable
+from dicom_node.headers import marks
+from dicom_node.headers.elements import UNDECODABLE
+from dicom_node.headers.elements import text as _text
+from dicom_node.headers.patient import patient_of
+from dicom_node.headers.projection import projection
+from dicom_node.headers.times import acquired, age, date_of
 from dicom_node.identity import conflict
-from dicom_node.names import UNDECODED
-from dicom_node.projection import projection
-from dicom_node.study import LAST, Instance, Patient, Study
-
-#: What pydicom raises on bytes that are not what they claim to be.
-UNDECODABLE = (
-    InvalidDicomError,
-    BytesLengthException,
-    struct.error,
-    zlib.error,
-    EOFError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    KeyError,
-    IndexError,
-    NotImplementedError,
-    OverflowError,
-    RecursionError,
-    RuntimeError,
-    UnicodeError,
-)
+from dicom_node.study import LAST, Instance, Study
 
 _READ = [
     "SOPClassUID",
@@ -88,11 +67,6 @@ _READ = [
     "ResponsiblePersonRole",
 ]  # fmt: skip
 
-#: Terms of Specific Character Set that add nothing to ASCII.
-_ASCII = {"", "ISO_IR 6", "ISO 2022 IR 6"}
-_AGE = re.compile(r"(\d{1,3})([DWMY])")
-_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
-
 
 def is_image(sop_class_uid: str) -> bool:
     """Whether objects of this class are images.
@@ -134,27 +108,6 @@ def read_studies(paths: Iterable[Path]) -> list[Study]:
     return [_study(uid, group) for uid, group in headers.items()]
 
 
-def patient_of(dataset: Dataset) -> Patient:
-    """Whose a data set is: an image's header or the answer to a query."""
-    return Patient(
-        id=_decoded(dataset, "PatientID"),
-        issuer=_decoded(dataset, "IssuerOfPatientID"),
-        name=_decoded(dataset, "PatientName"),
-        birth_date=date_of(dataset, "PatientBirthDate"),
-        sex=_text(dataset, "PatientSex").upper(),
-    )
-
-
-def date_of(dataset: Dataset, keyword: str) -> date | None:
-    """A value of VR DA; None when it is missing or malformed."""
-    return _date(_text(dataset, keyword))
-
-
-def time_of(dataset: Dataset, keyword: str) -> time:
-    """A value of VR TM; midnight when it is missing or malformed."""
-    return _time(_text(dataset, keyword))
-
-
 def _header(path: Path) -> Dataset:
     try:
         header = dcmread(path, stop_before_pixels=True, specific_tags=list(_READ))
@@ -194,7 +147,7 @@ def _study(uid: str, group: list[tuple[Path, Dataset]]) -> Study:
     )
     first = group[0][1]
     taken = next((one.acquired.date() for one in instances if one.acquired), None)
-    years, missing = _age(first, taken)
+    years, missing = age(first, taken)
     return Study(
         study_instance_uid=uid,
         patient=patients[0],
@@ -219,7 +172,7 @@ def _instance(path: Path, header: Dataset) -> Instance:
         view=seen.view,
         rows=int(header.get("Rows") or 0),
         columns=int(header.get("Columns") or 0),
-        acquired=_acquired(header),
+        acquired=acquired(header),
         orientation=orientation,
         presentation_intent=_text(header, "PresentationIntentType").upper(),
         number=(_number(header, "SeriesNumber"), _number(header, "InstanceNumber")),
@@ -244,68 +197,3 @@ def _orientation(header: Dataset) -> tuple[str, str] | None:
 def _number(header: Dataset, keyword: str) -> int:
     """A value of VR IS; after all others where it is missing."""
     return int(_text(header, keyword) or LAST)
-
-
-def _acquired(header: Dataset) -> datetime | None:
-    stated = _text(header, "AcquisitionDateTime")
-    if day := _date(stated[:8]):
-        return datetime.combine(day, _time(stated[8:14]))
-    for level in ("Acquisition", "Content", "Series", "Study"):
-        if day := date_of(header, f"{level}Date"):
-            return datetime.combine(day, _time(_text(header, f"{level}Time")))
-    return None
-
-
-def _age(header: Dataset, taken: date | None) -> tuple[float | None, str]:
-    """The age in years, or None and what is missing to know it."""
-    born = date_of(header, "PatientBirthDate")
-    if born is not None and taken is not None and taken >= born:
-        return _years_between(born, taken), ""
-    stated = _text(header, "PatientAge").upper()
-    if age := _AGE.fullmatch(stated):
-        return int(age[1]) / _PER_YEAR[age[2]], ""
-    if born is None:
-        missing = "Patient's Birth Date is not a date or not stated"
-    else:
-        missing = "no date of acquisition at or after Patient's Birth Date is stated"
-    malformed = "is not of the form 045Y" if stated else "is not stated"
-    return None, f"{missing}, and Patient's Age {malformed}"
-
-
-def _years_between(born: date, taken: date) -> float:
-    """Whole years by the calendar, so that a birthday counts, and the part of the year since."""
-    had_birthday = (taken.month, taken.day) >= (born.month, born.day)
-    years = taken.year - born.year - (not had_birthday)
-    last = taken.year - (not had_birthday)
-    day = min(born.day, 28) if born.month == 2 else born.day  # noqa: PLR2004 - born on 29 February
-    return years + max((taken - date(last, born.month, day)).days, 0) / 366
-
-
-def _date(text: str) -> date | None:
-    try:
-        return datetime.strptime(text.strip().replace(".", ""), "%Y%m%d").date()  # noqa: DTZ007
-    except ValueError:
-        return None
-
-
-def _time(text: str) -> time:
-    """Midnight where it is missing or malformed: then only the day is known."""
-    digits = re.match(r"\d{2,6}", text.replace(":", ""))
-    padded = (digits[0] if digits else "").ljust(6, "0")
-    try:
-        return time(int(padded[:2]), int(padded[2:4]), min(int(padded[4:]), 59))
-    except ValueError:
-        return time()
-
-
-def _decoded(dataset: Dataset, keyword: str) -> str:
-    """A text whose Specific Character Set (PS3.3 C.12.1.1.2) may be missing or unknown.
-
-    Then only ASCII is certain. pydicom takes the rest for Latin-1; here it counts as undecoded.
-    """
-    text = _text(dataset, keyword)
-    stated = dataset.get("SpecificCharacterSet") or ()
-    terms = {one.strip() for one in ([stated] if isinstance(stated, str) else stated)} - _ASCII
-    if text.isascii() or (terms and terms <= charset.python_encoding.keys()):
-        return text
-    return "".join(char if char.isascii() else UNDECODED for char in text)

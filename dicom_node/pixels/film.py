@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dicom_node import grey, shutters
-from dicom_node.decoding import Stored, decode
 from dicom_node.errors import BadStudy
 from dicom_node.headers import UNDECODABLE
+from dicom_node.pixels import grey, shutters
+from dicom_node.pixels.decoding import Stored, decode
 from dicom_node.study import Frame, Instance
 
 _SLAB = 256  # rows that are counted at a time: numpy counts in 64 bits

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from dicom_node import luts
-from dicom_node.luts import Unusable
+from dicom_node.pixels import luts
+from dicom_node.pixels.luts import Unusable
 
 _Values = NDArray[np.float64]
 

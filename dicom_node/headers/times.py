@@ -1,0 +1,76 @@
+"""Dates, times and the age of the patient, as far as a header states them."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time
+
+from pydicom import Dataset
+
+from dicom_node.headers.elements import text as _text
+
+_AGE = re.compile(r"(\d{1,3})([DWMY])")
+_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
+
+
+def date_of(dataset: Dataset, keyword: str) -> date | None:
+    """A value of VR DA; None when it is missing or malformed."""
+    return _date(_text(dataset, keyword))
+
+
+def time_of(dataset: Dataset, keyword: str) -> time:
+    """A value of VR TM; midnight when it is missing or malformed."""
+    return _time(_text(dataset, keyword))
+
+
+def acquired(header: Dataset) -> datetime | None:
+    """The best stated time of acquisition: Acquisition, Content, Series, Study, the first there."""
+    stated = _text(header, "AcquisitionDateTime")
+    if day := _date(stated[:8]):
+        return datetime.combine(day, _time(stated[8:14]))
+    for level in ("Acquisition", "Content", "Series", "Study"):
+        if day := date_of(header, f"{level}Date"):
+            return datetime.combine(day, _time(_text(header, f"{level}Time")))
+    return None
+
+
+def age(header: Dataset, taken: date | None) -> tuple[float | None, str]:
+    """The age in years, or None and what is missing to know it."""
+    born = date_of(header, "PatientBirthDate")
+    if born is not None and taken is not None and taken >= born:
+        return _years_between(born, taken), ""
+    stated = _text(header, "PatientAge").upper()
+    if matched := _AGE.fullmatch(stated):
+        return int(matched[1]) / _PER_YEAR[matched[2]], ""
+    if born is None:
+        missing = "Patient's Birth Date is not a date or not stated"
+    else:
+        missing = "no date of acquisition at or after Patient's Birth Date is stated"
+    malformed = "is not of the form 045Y" if stated else "is not stated"
+    return None, f"{missing}, and Patient's Age {malformed}"
+
+
+def _years_between(born: date, taken: date) -> float:
+    """Whole years by the calendar, so that a birthday counts, and the part of the year since."""
+    had_birthday = (taken.month, taken.day) >= (born.month, born.day)
+    years = taken.year - born.year - (not had_birthday)
+    last = taken.year - (not had_birthday)
+    day = min(born.day, 28) if born.month == 2 else born.day  # noqa: PLR2004 - born on 29 February
+    return years + max((taken - date(last, born.month, day)).days, 0) / 366
+
+
+def _date(text: str) -> date | None:
+    try:
+        return datetime.strptime(text.strip().replace(".", ""), "%Y%m%d").date()  # noqa: DTZ007
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> time:
+    """Midnight where it is missing or malformed: then only the day is known."""
+    digits = re.match(r"\d{2,6}", text.replace(":", ""))
+    padded = (digits[0] if digits else "").ljust(6, "0")
+    try:
+        return time(int(padded[:2]), int(padded[2:4]), min(int(padded[4:]), 59))
+    except ValueError:
+        return time()
