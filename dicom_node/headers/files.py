@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
 from pydicom.misc import is_dicom
 from pydicom.uid import UID
 
@@ -116,6 +117,9 @@ def _header(path: Path) -> Dataset:
             element.value  # noqa: B018
     except FileNotFoundError:
         raise BadStudy(f"{path.name}: the file is gone") from None
+    except InvalidDicomError:
+        why = "no prefix DICM, PS3.10 7.1"
+        raise BadStudy(f"{path.name}: not readable as DICOM ({why})") from None
     except OSError as error:
         raise Unreachable(f"a received file cannot be read: {error.strerror}") from None
     except UNDECODABLE as error:

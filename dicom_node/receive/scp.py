@@ -17,21 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset
 from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
-from dicom_node.equipment import made_by_this_project
 from dicom_node.errors import BadStudy, Unreachable
-from dicom_node.headers import UNDECODABLE, is_image
-from dicom_node.partial import first_part
+from dicom_node.headers import is_image
 from dicom_node.receive.announcements import ANNOUNCED_BY
 from dicom_node.receive.door import Door
 from dicom_node.receive.guests import Guests
+from dicom_node.receive.header import Header, read_header
 from dicom_node.receive.leftovers import delete_leftovers
 from dicom_node.receive.line import Limits
 from dicom_node.receive.port import Port, admit, printable
-from dicom_node.receive.priority import STATES_PRIORITY, priority_of
 from dicom_node.receive.recorder import (
     CONFLICT,
     FORGOTTEN,
@@ -42,8 +39,7 @@ from dicom_node.receive.recorder import (
     SetAside,
     Stored,
 )
-from dicom_node.spool import Filed, Spool, checked_uid
-from dicom_node.study import Priority
+from dicom_node.spool import Filed, Spool
 
 log = logging.getLogger(__name__)
 
@@ -52,28 +48,6 @@ OUT_OF_RESOURCES = 0xA700  # PS3.4 B.2.3
 CANNOT_UNDERSTAND = 0xC000  # PS3.4 B.2.3
 
 _POLL_SECONDS = 0.2  # how often it is looked whether the port is still to be open
-
-_HEADER = [
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "StudyInstanceUID",
-    "PatientID",
-    "ContributingEquipmentSequence",
-    *STATES_PRIORITY,
-]
-_NEEDED = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID"]
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What filing an object needs to know of it."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    study_instance_uid: str
-    patient: str  # never logged
-    ours: bool
-    priority: Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,26 +211,6 @@ class Receiver:
         self._recorder.tell(SetAside(place, reason))
 
 
-def read_header(path: Path) -> Header:
-    """What filing needs of a Part 10 file.
-
-    Raises:
-        BadStudy: it cannot be decoded, or lacks a UID.
-    """
-    try:
-        dataset = first_part(path, _HEADER, needed=_NEEDED)
-        return Header(
-            sop_class_uid=_uid(dataset, "SOPClassUID"),
-            sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
-            study_instance_uid=_uid(dataset, "StudyInstanceUID"),
-            patient=str(dataset.get("PatientID") or "").strip(),
-            ours=made_by_this_project(dataset),
-            priority=priority_of(dataset),
-        )
-    except UNDECODABLE as error:
-        raise BadStudy(f"data set cannot be decoded ({type(error).__name__})") from None
-
-
 def scan(spool: Spool, recorded: set[str], recorder: Recorder) -> int:
     """Tell the recorder of received files that the ledger does not know; how many there were."""
     found = 0
@@ -286,13 +240,6 @@ def scan(spool: Spool, recorded: set[str], recorder: Recorder) -> int:
         )
         found += 1
     return found
-
-
-def _uid(dataset: Dataset, keyword: str) -> str:
-    value = dataset.get(keyword)
-    if not value:
-        raise BadStudy(f"{keyword} is missing")
-    return checked_uid(str(value))
 
 
 def _application_entity(door: Door, limits: Limits) -> Any:

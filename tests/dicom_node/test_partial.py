@@ -15,7 +15,7 @@ from receiving import BIG_ENDIAN, DEFLATED, DEFLATING, EXPLICIT, IMPLICIT, datas
 
 from dicom_node.errors import BadStudy
 from dicom_node.partial import MOST_BYTES, data_set_sha256, first_part
-from dicom_node.receive.scp import read_header
+from dicom_node.receive.header import read_header
 
 KEYWORDS = ("SOPInstanceUID", "PatientID", "StudyInstanceUID")
 
@@ -70,7 +70,7 @@ def test_a_deflated_bomb_is_not_inflated(tmp_path: Path) -> None:
     path = part10(tmp_path / "bomb.dcm", made, bytes(content), DEFLATED)
     script = (
         "import resource, sys; from pathlib import Path\n"
-        "from dicom_node.receive.scp import read_header\n"
+        "from dicom_node.receive.header import read_header\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "header = read_header(Path(sys.argv[1]))\n"
         "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"

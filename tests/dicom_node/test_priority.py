@@ -8,8 +8,8 @@ import pytest
 from builders import chest
 from pydicom import Dataset, dcmread
 
+from dicom_node.receive.header import read_header
 from dicom_node.receive.priority import priority_of
-from dicom_node.receive.scp import read_header
 from dicom_node.study import Priority
 
 
