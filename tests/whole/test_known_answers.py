@@ -184,7 +184,9 @@ def chest_films(shared_data: Path) -> list[Path]:
     return [
         path
         for path, film in kinds.items()
-        if film.modality in ("CR", "DX") and film.body_part in ("CHEST", "THORAX")
+        if film.modality in ("CR", "DX")
+        and film.body_part in ("CHEST", "THORAX")
+        and not film.doubt  # the dog
     ]
 
 
