@@ -3,9 +3,9 @@
 ::
 
     received → queued → fetching → reading → read → delivering → done
-          ↖_________________/ (the archive holds more images than have arrived)
-                    ↘        ↘          ↘                 ↘
-                    refused  failed     failed            failed
+       ↑            ↘        ↘          ↘                 ↘
+       |            refused  failed     failed            failed
+       └ fetching: the archive holds more images than have arrived
 
 A state with an open lease is being worked on; without one it waits for a worker. A worker takes
 work by leasing it and hands it on by compare-and-set, so that of two who hold the same job only

@@ -126,7 +126,10 @@ class Receiver:
             return
         self._server.shutdown()
         self._guests.stop()
+        # They are of the whole process; what sends from it afterwards goes by the usual ones.
         _config.STORE_RECV_CHUNKED_DATASET = False
+        _config.UNRESTRICTED_STORAGE_SERVICE = False
+        _config.LOG_HANDLER_LEVEL = "standard"
         tempfile.tempdir = None
 
     def _requested(self, event: Any) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import chest, variant
 from peers import Orthanc, Qrscp, StoreScp, free_port, running, storescu
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 from pydicom.uid import ComputedRadiographyImageStorage, JPEG2000Lossless
-from pynetdicom import AE
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
 from dicom_node.archives import ARCHIVES, Archive, FoundSeries, finds_one_patient
 from dicom_node.errors import BadStudy, Rejected, Unreachable
@@ -203,3 +207,41 @@ def test_nothing_is_asked_by_a_uid_that_is_none(uid: str, tmp_path: Path) -> Non
         for series in (FoundSeries("1.2", uid, "CR", ""), FoundSeries(uid, "1.2", "CR", "")):
             with pytest.raises(BadStudy):
                 archive.retrieve(series, tmp_path, message_id=1, seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("counts", "images"),
+    [
+        ([b"2 ", b"3 "], 5),
+        ([b"2 ", b"0 "], 2),
+        ([], 0),
+        ([b"2 ", b""], None),
+        ([b"2 ", b"many"], None),
+        ([b"2 ", b"1\\2 "], None),
+    ],
+)
+def test_only_an_archive_that_counts_each_series_counts(
+    counts: list[bytes], images: int | None
+) -> None:
+    """An archive may leave Number of Series Related Instances empty, or fill in what it likes."""
+
+    def find(event: Any) -> Iterator[tuple[int, Dataset | None]]:
+        for number, count in enumerate([*counts, b"9 "]):
+            answer = Dataset()
+            answer.SeriesInstanceUID = f"1.2.{number}"
+            answer.Modality = "CR" if number < len(counts) else "SR"
+            tag = Tag("NumberOfSeriesRelatedInstances")
+            answer[tag] = RawDataElement(tag, "IS", len(count), count, 0, True, True)
+            yield 0xFF00, answer
+
+    ae = AE(ae_title="COUNTS")
+    ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+    port = free_port()
+    server = ae.start_server(
+        ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_FIND, find)]
+    )
+    try:
+        archive = ARCHIVES["dimse"](Peer("pacs", "COUNTS", "127.0.0.1", port, "NODE", 10), "c-get")
+        assert archive.count_images("1.2", {"CR"}) == images
+    finally:
+        server.shutdown()
