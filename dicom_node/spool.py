@@ -101,15 +101,16 @@ class Spool:
         """Put a received file in its place so that it survives a loss of power.
 
         Order matters: the bytes are on disk before the name is, and the name before this returns.
-        A file that is there already is never replaced.
+        A file that is there already is never replaced, also not by another edge.
         """
         place = folder / f"{checked_uid(sop_instance_uid)}.dcm"
         durable.flush(received)
         with self._filing:
-            if place.exists():
-                return place, _compared(received, place)
             self._make(folder)
-            received.rename(place)
+            with durable.locked(folder):
+                if place.exists():
+                    return place, _compared(received, place)
+                received.rename(place)
         durable.flush(folder)
         return place, Filed.NEW
 

@@ -253,7 +253,7 @@ def _arriving_job(connection: Connection, arrival: Arrival) -> int:
             update(jobs).where(jobs.c.id == latest.id).values(arrived_at=now(), priority=priority)
         )
         return int(latest.id)
-    if latest is not None and make_ordinary(connection, latest.id):
+    if latest is not None and make_ordinary(connection, latest.id, priority):
         return int(latest.id)
     revision = 1 if latest is None else latest.revision + 1
     job = connection.execute(

@@ -30,6 +30,7 @@ def open_waiting(connection: Connection, job: Job, *, hours: float, wait: float)
         .values(
             study_instance_uid=job.study_instance_uid,
             revision=job.revision + 1,
+            priority=job.priority,
             state=State.FETCHING,
             state_since=now(),
             received_at=now(),
@@ -42,7 +43,7 @@ def open_waiting(connection: Connection, job: Job, *, hours: float, wait: float)
     note(connection, opened, f"opened for a prior that comes within {hours:g} h")
 
 
-def make_ordinary(connection: Connection, job: int) -> bool:
+def make_ordinary(connection: Connection, job: int, priority: int) -> bool:
     """Let the revision that waits for a late prior be the one of images that arrive now.
 
     False when it does not wait any more. Who works on it just now cannot hand it on.
@@ -53,6 +54,7 @@ def make_ordinary(connection: Connection, job: int) -> bool:
         .where(jobs.c.id == job, jobs.c.state.in_(waiting), jobs.c.prior_until.is_not(None))
         .values(
             state=State.RECEIVED,
+            priority=priority,
             state_since=now(),
             received_at=now(),
             arrived_at=now(),

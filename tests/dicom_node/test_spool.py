@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,33 @@ def test_a_study_belongs_to_the_patient_it_came_with_first(spool: Spool) -> None
     assert spool.belongs(spool.study("1.2"), "A")
     assert not spool.belongs(spool.study("1.2"), "B")
     assert b"A" not in (spool.study("1.2") / "patient.sha256").read_bytes()
+
+
+def test_of_two_edges_that_file_one_uid_at_once_one_is_first(tmp_path: Path) -> None:
+    """Each with other bytes: nothing is replaced, and each second one is told so."""
+    script = (
+        "import sys; from pathlib import Path; from dicom_node.spool import Spool\n"
+        "spool = Spool(Path(sys.argv[1])); mine = sys.argv[2]\n"
+        "for number in range(300):\n"
+        "    came = spool.incoming / f'{mine}.{number}'\n"
+        "    came.write_bytes(mine.encode() * 100)\n"
+        "    place, filed = spool.file(came, spool.study('1.2'), f'1.2.{number}')\n"
+        "    print(number, mine, filed.name)\n"
+    )
+    edges = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path), name], stdout=subprocess.PIPE, text=True
+        )
+        for name in ("one", "two")
+    ]
+    told = [edge.communicate(timeout=60)[0].split() for edge in edges]
+    assert [edge.returncode for edge in edges] == [0, 0]
+    filed: dict[int, dict[str, str]] = {}
+    for words in told:
+        for number, name, how in zip(words[::3], words[1::3], words[2::3], strict=True):
+            filed.setdefault(int(number), {})[how] = name
+    assert len(filed) == 300
+    for number, ways in filed.items():
+        assert set(ways) == {"NEW", "DIFFERENT"}
+        place = tmp_path / "studies" / "1.2" / f"1.2.{number}.dcm"
+        assert place.read_text() == ways["NEW"] * 100
