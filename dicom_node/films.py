@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from dicom_node.geometry import is_frontal
 from dicom_node.report import LeftOut
 from dicom_node.study import Instance, Study, View
 
+_TERM = re.compile(r"[A-Z0-9]{2,16}")
 _UNKNOWN_TIME = datetime(1, 1, 1)  # noqa: DTZ001 - films state local times
 #: Films of one view taken within so long are repeats; later ones are of another moment of the
 #: patient's day.
@@ -100,9 +102,9 @@ def _unfit(one: Instance, wanted: _Wanted) -> str:
     copied = wanted.originals & set(one.sources) - {one.sop_instance_uid}
     checks = (
         (one.rows and one.columns, "has no pixels"),
-        (one.modality in wanted.modalities, f"Modality is {one.modality or 'not stated'}"),
+        (one.modality in wanted.modalities, f"Modality is {_quoted(one.modality)}"),
         (one.body_part in wanted.body_parts,
-         f"Body Part Examined is {one.body_part or 'not stated'}"),
+         f"Body Part Examined is {_quoted(one.body_part)}"),
         (one.presentation_intent != "FOR PROCESSING", "is FOR PROCESSING"),
         (not one.processed, f"is a processed copy by {one.processed}"),
         (not copied, "is a copy of another image of the study by Source Image Sequence"),
@@ -111,6 +113,13 @@ def _unfit(one: Instance, wanted: _Wanted) -> str:
         (is_frontal(one.orientation), "Patient Orientation is not that of a frontal film"),
     )  # fmt: skip
     return next((reason for fits, reason in checks if not fits), "")
+
+
+def _quoted(value: str) -> str:
+    """A term as it stands; what is no single plain word may be a text about somebody."""
+    if not value:
+        return "not stated"
+    return value if _TERM.fullmatch(value) else "no defined term"
 
 
 def _rank(one: Instance, views: Sequence[str]) -> _Rank:

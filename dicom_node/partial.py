@@ -137,4 +137,4 @@ def _inflated(file: BinaryIO) -> tuple[bytes, bool]:
         if not piece:
             break
         start += inflater.decompress(piece, MOST_BYTES - len(start))
-    return bytes(start), inflater.eof
+    return bytes(start), inflater.eof or len(start) < MOST_BYTES

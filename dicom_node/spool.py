@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
+import os
 import re
 import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path, PurePosixPath
 
@@ -107,10 +109,11 @@ class Spool:
         durable.flush(received)
         with self._filing:
             self._make(folder)
-            with durable.locked(folder):
-                if place.exists():
-                    return place, _compared(received, place)
-                received.rename(place)
+            try:
+                os.link(received, place)  # a rename that replaces nothing, on any machine's edge
+            except FileExistsError:
+                return place, _compared(received, place)
+            received.unlink()
         durable.flush(folder)
         return place, Filed.NEW
 
@@ -148,14 +151,15 @@ class Spool:
 
     def clear_incoming(self, mine: Path, place: str) -> None:
         """Delete what dead edges had not answered for: those that listened at ``place``, where
-        this one (``mine``) listens now, and those that have not received for a day.
+        this one (``mine``) listens now, and those that gave no sign of life for a day.
         """
         oldest = time.time() - _SECONDS_A_DAY
         for folder in self.incoming.iterdir():
             if folder == mine:
                 continue
-            if folder.name.startswith(place) or folder.stat().st_mtime < oldest:
-                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another edge that starts now was faster
+                if folder.name.startswith(place) or folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def delete(self, study_instance_uid: str, paths: Iterable[PurePosixPath]) -> None:
         """Delete some files of a received study, and its folder if nothing else lies there."""

@@ -98,7 +98,11 @@ def read(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("dicom-node-out"),
     each: Annotated[
-        bool, typer.Option("--each", help="Take every file by itself; print one table.")
+        bool,
+        typer.Option(
+            "--each",
+            help="Every file by itself, and one table; exits with 0 whatever is in it.",
+        ),
     ] = False,
     config: ConfigOption = _CONFIG,
     as_json: JsonOption = False,

@@ -34,6 +34,6 @@ def waits_for_more(site: Site, job: Job, study: Study) -> bool:
         log.info("the archive holds %d images, %d have arrived", held, arrived)
         if completion.wait_for_more(site.database, job, held, arrived):
             return True
-    told = "the archive does not count images" if held is None else f"the archive holds {held}"
-    completion.asked(site.database, job, held or 0, f"{told}, {arrived} have arrived")
+    told = "does not count images" if held is None else f"counts {held} of the {arrived} image(s)"
+    completion.asked(site.database, job, held or 0, f"nothing more to wait for: the archive {told}")
     return False

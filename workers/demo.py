@@ -46,6 +46,14 @@ _EXPECTED = {"sr", "seg"}
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A program of the demo, and the file into which it prints."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """Where the demo takes place."""
 
@@ -57,7 +65,7 @@ class Stage:
 def run(out: Path, console: Console) -> int:
     """Show the main job; the exit status is 0 only if the results are in the PACS."""
     current = _real_film()
-    work = out / "work"
+    work = (out / "work").resolve()  # the PACS takes a relative path from a folder of its own
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     stage = Stage(
@@ -66,14 +74,15 @@ def run(out: Path, console: Console) -> int:
         node=Peer("node", "DICOMNODE", _LOOPBACK, _free_port(), "DEMOPACS"),
     )
     say = _Steps(console)
-    with _pacs(stage), _node(stage) as config:
-        _wait_for(stage.pacs)
+    config = work / "site" / "node.yaml"
+    with _pacs(stage) as pacs, _node(stage, config) as node:
+        _wait_for(stage.pacs, pacs)
         say(f"PACS {stage.pacs.ae_title} (pynetdicom's qrscp) answers on port {stage.pacs.port}")
         prior = work / "prior.dcm"
         make_prior(current, prior)
         _must_accept(send([prior], stage.pacs), "the PACS")
         say(f"earlier study put into the PACS: made from the current film, {PRIOR_DAYS} days older")
-        _wait_for(stage.node)
+        _wait_for(stage.node, node)
         say(f"node {stage.node.ae_title} answers on port {stage.node.port}")
         _must_accept(send([current], stage.node), "the node")
         say("current study sent to the node by C-STORE: RG1_UNCI.dcm, a real chest film")
@@ -128,7 +137,7 @@ def _follow(site: Site, say: _Steps) -> Job:
 
 
 @contextmanager
-def _pacs(stage: Stage) -> Iterator[None]:
+def _pacs(stage: Stage) -> Iterator[Program]:
     folder = stage.folder / "pacs"
     folder.mkdir()
     settings = folder / "qrscp.ini"
@@ -140,22 +149,21 @@ def _pacs(stage: Stage) -> Iterator[None]:
         encoding="utf-8",
     )
     program = [sys.executable, "-m", "pynetdicom", "qrscp", "--quiet", "--config", str(settings)]
-    with _process(program, folder / "pacs.log"):
-        yield
+    with _process(program, folder / "pacs.log") as started:
+        yield started
 
 
 @contextmanager
-def _node(stage: Stage) -> Iterator[Path]:
-    folder = stage.folder / "site"
+def _node(stage: Stage, config: Path) -> Iterator[Program]:
+    folder = config.parent
     folder.mkdir()
     for source in resources.files("config").iterdir():
         if source.name.endswith(".yaml"):
             (folder / source.name).write_text(source.read_text("utf-8"), encoding="utf-8")
-    config = folder / "node.yaml"
     config.write_text(yaml.safe_dump(_settings(stage), sort_keys=False), encoding="utf-8")
     program = [sys.executable, "-m", "workers", "run", "--config", str(config)]
-    with _process(program, stage.folder / "node.log"):
-        yield config
+    with _process(program, stage.folder / "node.log") as started:
+        yield started
 
 
 def _settings(stage: Stage) -> dict[str, object]:
@@ -181,12 +189,12 @@ def _settings(stage: Stage) -> dict[str, object]:
 
 
 @contextmanager
-def _process(program: list[str], log: Path) -> Iterator[None]:
+def _process(program: list[str], log: Path) -> Iterator[Program]:
     """A program that ends when the demo does; what it prints goes into a file."""
     with log.open("wb") as output:
         process = subprocess.Popen(program, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 - our own
         try:
-            yield
+            yield Program(process, log)
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -195,14 +203,15 @@ def _process(program: list[str], log: Path) -> Iterator[None]:
                 process.kill()
 
 
-def _wait_for(peer: Peer) -> None:
+def _wait_for(peer: Peer, program: Program) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
             echo(peer)
-        except Unreachable:
-            if time.monotonic() > deadline:
-                raise
+        except Unreachable as absence:
+            ended = program.process.poll() is not None
+            if ended or time.monotonic() > deadline:
+                raise Unreachable(f"{absence}; what it printed is in {program.log}") from None
             time.sleep(0.2)
         else:
             return

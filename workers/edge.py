@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 #: A stage that has work is rung for again after this: the broker may have forgotten.
 _RING_AGAIN_SECONDS = 15
 _RETENTION_EVERY_SECONDS = 600
+#: What a living edge has not entered for so long, a dead one has left.
+_LEFT_SECONDS = 120
 
 
 def run(site: Site, stop: threading.Event) -> None:
@@ -52,7 +54,7 @@ def run(site: Site, stop: threading.Event) -> None:
         if found := scan(site.spool, arrivals.recorded_paths(site.database), recorder):
             log.warning("%d file(s) in the spool were not in the ledger; entered now", found)
         log.info("listening as %s on %s port %d", node.ae_title, node.host, node.port)
-        _sweep_until(site, stop, recorder)
+        _sweep_until(site, stop, recorder, receiver)
     finally:
         receiver.stop()
         recorder.stop()
@@ -94,20 +96,29 @@ def _receiver(site: Site, recorder: Recorder, incoming: Path) -> Receiver:
     )
 
 
-def _sweep_until(site: Site, stop: threading.Event, recorder: Recorder) -> None:
+def _sweep_until(site: Site, stop: threading.Event, recorder: Recorder, receiver: Receiver) -> None:
     rung: dict[str, float] = {}
     cleaned = 0.0
     while not stop.wait(site.settings.limits.sweep_seconds):
-        if recorder.has_ended:
-            raise RuntimeError("the recorder ended; what is in the spool is entered at next start")
+        if recorder.has_ended or receiver.has_ended:
+            raise RuntimeError("a part of the edge ended; the next start enters what is missing")
         try:
             _sweep(site, rung)
             if time.monotonic() - cleaned > _RETENTION_EVERY_SECONDS:
                 cleaned = time.monotonic()
+                receiver.show_life()
+                _enter_what_others_left(site, recorder)
                 sweep_files(site.database, site.spool, site.settings.retention)
                 announcements.forget(site.database)
         except Unreachable as error:
             log.warning("%s; trying again", error)
+
+
+def _enter_what_others_left(site: Site, recorder: Recorder) -> None:
+    """Another edge may have died between its answer and the ledger, and nobody start it again."""
+    known = arrivals.recorded_paths(site.database)
+    if found := scan(site.spool, known, recorder, settled_seconds=_LEFT_SECONDS):
+        log.warning("%d file(s) of another edge were not in the ledger; entered now", found)
 
 
 def _sweep(site: Site, rung: dict[str, float]) -> None:

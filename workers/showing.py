@@ -85,7 +85,7 @@ def story(site: Site, job: Job, picture: Path | None) -> Iterator[str | Table]:
     if (prior := _prior(job)) is not None:
         yield from _part("Which prior", _candidates(prior))
     if result is not None and result.answers:
-        yield from _part("Questions", [])
+        yield "\nQuestions"
         yield _questions(result)
     yield from _part("Objects", map(_object, deliveries.of_job(site.database, job.id)))
     yield from _part(
@@ -98,8 +98,11 @@ def story(site: Site, job: Job, picture: Path | None) -> Iterator[str | Table]:
 
 
 def _part(heading: str, lines: Iterable[str]) -> Iterator[str]:
-    yield f"\n{heading}"
-    yield from (f"  {line}" for line in lines)
+    """A heading and its lines; nothing where there are none."""
+    found = [f"  {line}" for line in lines]
+    if found:
+        yield f"\n{heading}"
+        yield from found
 
 
 def _of_revision(site: Site, job: Job) -> list[Received]:

@@ -41,7 +41,7 @@ class Worker:
     def __init__(self, configuration: Configuration) -> None:
         """Open nothing yet."""
         self._configuration = configuration
-        self._turns = itertools.count(1)
+        self._turns = {stage: itertools.count(1) for stage in jobs.STAGES}
 
     @cached_property
     def site(self) -> Site:
@@ -70,7 +70,7 @@ class Worker:
             work,
             owner=owner,
             lease_seconds=longest_task_seconds(chosen),
-            turn=next(self._turns),
+            turn=next(self._turns[stage]),
         ):
             self.site.ring(stage)
 

@@ -47,7 +47,12 @@ _VIEWS: dict[View, _Words] = {
         "lateraal",
         "lateralis",
         r"latero ?lateral\w*",
-        r"seitlich\w*",
+        r"seitl\w*",
+        "latl",
+        "llat|rlat",
+        "latero",
+        "side view",
+        "profiel",
         "seitaufnahme",
         "seitenaufnahme",
         "profil",
@@ -101,7 +106,16 @@ _SUPINE = _any(
 
 #: Say of an image that it was made from another one, in whatever attribute they stand.
 _COPY = _any(
-    r"bone ?suppress\w*",
+    r"(?:bone|rib) ?supp\w*",
+    r"rippen ?suppress\w*",
+    r"dual energ\w*",
+    r"des? (?:bone|soft)",
+    r"heat ?map\w*",
+    r"annotat\w*",
+    r"overlay",
+    r"screen ?(?:shot|save)\w*",
+    r"flipped|mirrored|gespiegelt|(?:horizontal|vertical) flip",
+    r"inv|invers\w*(?! recovery)",
     r"bone ?subtract\w*",
     r"bone (?:image|only)",
     r"(?:suppress\w*|subtract\w*) bones?",
@@ -117,8 +131,6 @@ _COPY = _any(
     r"invert(?:ed|iert\w*|ido|ida)?",
     r"inverse[de]?",
     r"inverso",
-    r"edge ?enhanc\w*",
-    r"kantenanheb\w*",
     r"companion",
     r"clearread",
     r"softview",
@@ -126,6 +138,8 @@ _COPY = _any(
 )
 #: Say so only where a series or an image is named: elsewhere they tell how every film is processed.
 _LABEL = _any(
+    r"edge ?enhanc\w*",
+    r"kantenanheb\w*",
     r"enhanced",
     r"enhancement",
     r"edges?",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
@@ -13,13 +15,16 @@ from pydicom.uid import UID
 
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import marks
-from dicom_node.headers.elements import UNDECODABLE
+from dicom_node.headers.elements import UNDECODABLE, texts
 from dicom_node.headers.elements import text as _text
 from dicom_node.headers.patient import patient_of
 from dicom_node.headers.projection import projection
-from dicom_node.headers.times import acquired, age, date_of
+from dicom_node.headers.times import CONTRADICTION, acquired, age, date_of
 from dicom_node.identity import conflict
-from dicom_node.study import LAST, Instance, Study
+from dicom_node.study import LAST, Instance, Patient, Study
+
+#: One direction, or between up to three, none of them opposite to another.
+_DIRECTION = re.compile(r"(?!.*L.*R|.*R.*L|.*A.*P|.*P.*A|.*H.*F|.*F.*H|.*(.).*\1)[LRAPHF]{1,3}")
 
 _READ = [
     "SOPClassUID",
@@ -50,6 +55,8 @@ _READ = [
     "InstanceNumber",
     "SeriesDescription",
     "StudyDescription",
+    "RequestedProcedureDescription",
+    "PerformedProcedureStepDescription",
     "ProtocolName",
     "ViewName",
     "AcquisitionDeviceProcessingDescription",
@@ -141,8 +148,8 @@ def _study(uid: str, group: list[tuple[Path, Dataset]]) -> Study:
     if not uid:
         raise BadStudy(f"{group[0][0].name}: StudyInstanceUID is missing")
     patients = [patient_of(header) for _, header in group]
-    for patient in patients[1:]:
-        if differs := conflict(patients[0], patient):
+    for one, other in itertools.combinations(dict.fromkeys(patients), 2):
+        if differs := conflict(one, other):
             raise BadStudy(f"one study holds objects of two patients: {differs} differs")
     if len({bool(patient.id) for patient in patients}) > 1:
         raise BadStudy("one study holds objects with and without Patient ID")
@@ -150,11 +157,10 @@ def _study(uid: str, group: list[tuple[Path, Dataset]]) -> Study:
         _instance(path, header) for path, header in group if is_image(_text(header, "SOPClassUID"))
     )
     first = group[0][1]
-    taken = next((one.acquired.date() for one in instances if one.acquired), None)
-    years, missing = age(first, taken)
+    years, missing = _youngest(header for _, header in group)
     return Study(
         study_instance_uid=uid,
-        patient=patients[0],
+        patient=_merged(patients),
         instances=instances,
         date=date_of(first, "StudyDate"),
         age_years=years,
@@ -162,8 +168,29 @@ def _study(uid: str, group: list[tuple[Path, Dataset]]) -> Study:
     )
 
 
+def _merged(patients: Sequence[Patient]) -> Patient:
+    """All that the objects of a study state of its one patient: none may state it alone unseen."""
+    stated = {
+        field.name: next(filter(None, (getattr(one, field.name) for one in patients)), "")
+        for field in fields(Patient)
+    }
+    return Patient(**stated | {"birth_date": stated["birth_date"] or None})
+
+
+def _youngest(headers: Iterable[Dataset]) -> tuple[float | None, str]:
+    """The least age that any object states, so that no child is read as an adult; None and why
+    not, where none does or one contradicts itself.
+    """
+    ages = [age(header) for header in headers]
+    known = [years for years, _ in ages if years is not None]
+    reasons = [why for _, why in ages if why]
+    if CONTRADICTION in reasons:
+        return None, CONTRADICTION
+    return (min(known), "") if known else (None, reasons[0])
+
+
 def _instance(path: Path, header: Dataset) -> Instance:
-    orientation = _orientation(header)
+    orientation, senseless = _orientation(header)
     seen = projection(header, orientation)
     return Instance(
         path=path,
@@ -185,17 +212,21 @@ def _instance(path: Path, header: Dataset) -> Instance:
         bedside=marks.bedside(header),
         processed=marks.processed(header),
         sources=marks.sources(header),
-        doubt=marks.doubt(header) or seen.doubt,
+        doubt=marks.doubt(header) or seen.doubt or senseless,
     )
 
 
-def _orientation(header: Dataset) -> tuple[str, str] | None:
-    """Patient Orientation (0020,0020, PS3.3 C.7.6.1.1.1), each value cut to its first letter."""
-    value = header.get("PatientOrientation")
-    if not value or isinstance(value, str) or len(value) != 2:  # noqa: PLR2004 - row and column
-        return None
-    row, column = (str(one).strip().upper()[:1] for one in value)
-    return (row, column) if row in set("LRAPHF") and column in set("LRAPHF") else None
+def _orientation(header: Dataset) -> tuple[tuple[str, str] | None, str]:
+    """Patient Orientation (0020,0020, PS3.3 C.7.6.1.1.1), each value cut to its first letter, and
+    a doubt where something is stated that is no orientation: it may want to say "mirrored".
+    """
+    stated = texts(header, "PatientOrientation")
+    if not stated:
+        return None, ""
+    row, column = (stated[0].upper(), stated[1].upper()) if len(stated) == 2 else ("", "")  # noqa: PLR2004 - row and column
+    if not (_DIRECTION.fullmatch(row) and _DIRECTION.fullmatch(column)):
+        return None, "Patient Orientation is not two directions (PS3.3 C.7.6.1.1.1)"
+    return (row[0], column[0]), ""
 
 
 def _number(header: Dataset, keyword: str) -> int:

@@ -69,12 +69,17 @@ _NEAR = {
     "ProtocolName": "Protocol Name",
     "AcquisitionDeviceProcessingDescription": "Acquisition Device Processing Description",
 }
-_STUDY = {"StudyDescription": "Study Description"}
+_STUDY = {
+    "StudyDescription": "Study Description",
+    "RequestedProcedureDescription": "Requested Procedure Description",
+    "PerformedProcedureStepDescription": "Performed Procedure Step Description",
+}
 #: Patient Position (0018,5100, PS3.3 C.7.3.1.1.2) of a patient on the back.
 _ON_THE_BACK = {"HFS", "FFS"}
 #: Human beings in Patient Species Code Sequence (0010,2202): SNOMED CT and SNOMED-RT.
 _HUMAN_CODES = {"337915000", "L-85B00"}
-_HUMAN = {"human", "homo sapiens", "man", "mensch", "humain"}
+_HUMAN = {"human", "human being", "homo sapiens", "man", "mensch", "humain"}
+_NOTHING = {"", "unknown", "none", "n a", "na", "not applicable"}
 #: Derivation Code Sequence (0008,9215), CID 7203: kinds that change what a film looks like. Lossy
 #: compression (113040) and resampling (113085) do not.
 DERIVATIONS = {
@@ -156,13 +161,14 @@ def doubt(header: Dataset) -> str:
 
 def _animal(header: Dataset) -> str:
     """Which attribute says that the patient is none of ours (PS3.3 C.7.1.1)."""
-    species = text(header, "PatientSpeciesDescription")
+    species = descriptions.plain(text(header, "PatientSpeciesDescription"))
+    breed = descriptions.plain(text(header, "PatientBreedDescription"))
     species_codes = codes(header, "PatientSpeciesCodeSequence")
     signs = {
-        "Patient Species Description": bool(species) and descriptions.plain(species) not in _HUMAN,
+        "Patient Species Description": species not in _HUMAN | _NOTHING,
         "Patient Species Code Sequence": bool(species_codes - _HUMAN_CODES),
         "Anatomical Orientation Type": text(header, "AnatomicalOrientationType") == "QUADRUPED",
-        "Patient Breed Description": bool(text(header, "PatientBreedDescription")),
+        "Patient Breed Description": breed not in _NOTHING,
         "Patient Breed Code Sequence": bool(codes(header, "PatientBreedCodeSequence")),
         "Responsible Person Role": text(header, "ResponsiblePersonRole").upper() == "OWNER",
     }

@@ -9,6 +9,11 @@ from pydicom import Dataset
 
 from dicom_node.headers.elements import text as _text
 
+#: Why an age is not known that is stated twice.
+CONTRADICTION = "Patient's Birth Date and Patient's Age contradict each other"
+_TOLERATED_YEARS = 2.0
+_OLDEST_YEARS = 120.0
+_PLACEHOLDER = date(1900, 1, 1)  # and all before
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 
@@ -34,20 +39,39 @@ def acquired(header: Dataset) -> datetime | None:
     return None
 
 
-def age(header: Dataset, taken: date | None) -> tuple[float | None, str]:
-    """The age in years, or None and what is missing to know it."""
-    born = date_of(header, "PatientBirthDate")
-    if born is not None and taken is not None and taken >= born:
-        return _years_between(born, taken), ""
-    stated = _text(header, "PatientAge").upper()
-    if matched := _AGE.fullmatch(stated):
-        return int(matched[1]) / _PER_YEAR[matched[2]], ""
+def age(header: Dataset) -> tuple[float | None, str]:
+    """The age in years when a film was taken, or None and why it is not known.
+
+    Of several stated dates the earlier counts: a doubt makes the patient younger, not older. Birth
+    Date and Patient's Age have to agree within two years where both are stated.
+    """
+    born, stated = _birth_date(header), _text(header, "PatientAge").upper()
+    matched = _AGE.fullmatch(stated)
+    by_age = int(matched[1]) / _PER_YEAR[matched[2]] if matched else None
+    known = [one for one in (_taken(header), date_of(header, "StudyDate")) if one is not None]
+    by_birth = _years_between(born, min(known)) if born and known and min(known) >= born else None
+    if by_age is not None and by_birth is not None and abs(by_age - by_birth) > _TOLERATED_YEARS:
+        return None, CONTRADICTION
+    years = by_birth if by_birth is not None else by_age
+    if years is not None and years <= _OLDEST_YEARS:
+        return years, ""
     if born is None:
         missing = "Patient's Birth Date is not a date or not stated"
     else:
         missing = "no date of acquisition at or after Patient's Birth Date is stated"
     malformed = "is not of the form 045Y" if stated else "is not stated"
     return None, f"{missing}, and Patient's Age {malformed}"
+
+
+def _birth_date(header: Dataset) -> date | None:
+    """None also for what systems write that do not know it."""
+    born = date_of(header, "PatientBirthDate")
+    return born if born is not None and born > _PLACEHOLDER else None
+
+
+def _taken(header: Dataset) -> date | None:
+    when = acquired(header)
+    return None if when is None else when.date()
 
 
 def _years_between(born: date, taken: date) -> float:

@@ -80,10 +80,18 @@ def wait_for_more(database: Database, job: Job, held: int, arrived: int) -> bool
 
 
 def asked(database: Database, job: Job, held: int, told: str) -> None:
-    """The archive was asked, and nothing has to be waited for; it is not asked again."""
+    """The archive was asked, and nothing has to be waited for; it is not asked again.
+
+    Nothing changes when somebody else has the job by now.
+    """
     with database.writing() as connection:
-        connection.execute(update(jobs).where(jobs.c.id == job.id).values(expected=held))
-        note(connection, job.id, told)
+        mine = (
+            jobs.c.id == job.id,
+            jobs.c.lease_owner == job.lease_owner,
+            jobs.c.attempts == job.attempts,
+        )
+        if connection.execute(update(jobs).where(*mine).values(expected=held)).rowcount:
+            note(connection, job.id, told)
 
 
 def _arriving() -> ColumnElement[bool]:

@@ -84,7 +84,12 @@ def outcome(
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id == delivery.id)
-            .values(state=state, reason=reason, attempts=deliveries.c.attempts + 1)
+            .values(
+                state=state,
+                reason=reason,
+                # What is found by a query only was not sent once more.
+                attempts=deliveries.c.attempts + (state != DeliveryState.THERE),
+            )
         )
         if (state, reason) != (delivery.state, delivery.reason):
             told = f": {reason}" if reason else ""

@@ -82,7 +82,7 @@ class Job:
     attempts: int
     leased: bool
     lease_owner: str | None
-    expected: int | None  # images that the archive holds, once it was asked
+    expected: int | None  # images in the archive, once asked; 0: it did not count
     prior: str | None
     report: str | None
     prior_until: float | None = None

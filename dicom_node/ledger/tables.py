@@ -47,7 +47,7 @@ jobs = Table(
     Column("prior", Text),  # report.Prior as JSON, once the search has ended
     Column("report", Text),  # report.Report as JSON, once read
     Column("priority", Integer, nullable=False, server_default="1"),  # study.Priority
-    Column("expected", Integer),  # images that the archive holds, once it was asked
+    Column("expected", Integer),  # images in the archive, once asked; 0: it did not count
     Column("prior_until", Float),  # a revision that waits for a late prior, so long
     UniqueConstraint("study_instance_uid", "revision"),
     Index(None, "state", "due_at"),

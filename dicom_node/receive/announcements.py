@@ -86,7 +86,7 @@ def _answer(database: Database, event: Any, work: Callable[[Database, Any], None
 
 def _create(database: Database, event: Any) -> None:
     attributes = event.attribute_list if event.request.AttributeList else Dataset()
-    by, uid = event.request.AffectedSOPClassUID, _instance(event.request.AffectedSOPInstanceUID)
+    by = event.request.AffectedSOPClassUID
     if by == InstanceAvailabilityNotification:
         announcements.announce(database, {_study(attributes): set(_available(attributes))})
         return
@@ -96,6 +96,7 @@ def _create(database: Database, event: Any) -> None:
     if status is not StepStatus.IN_PROGRESS:  # PS3.4 F.7.2.1.3
         raise _Refused(_INVALID_VALUE, "a step is created as IN PROGRESS")
     scheduled = _items(attributes, "ScheduledStepAttributesSequence")
+    uid = _instance(event.request.AffectedSOPInstanceUID)
     step = Step(uid, status, _performed(attributes))
     if not announcements.begin(database, step, {_study(item) for item in scheduled}):
         raise _Refused(_DUPLICATE, "this step is known already")

@@ -85,11 +85,17 @@ class Guests:
         self._lock = threading.RLock()
         self._guests: list[_Guest] = []
         self._ending = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="guests")
 
     def start(self) -> None:
         """Begin to look after them."""
         self._thread.start()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether they are not looked after any more."""
+        return self._ended.is_set()
 
     def stop(self) -> None:
         """Show all out: politely, and then by closing the connection. Nobody comes any more."""
@@ -145,6 +151,12 @@ class Guests:
             guest.served = False
 
     def _look(self) -> None:
+        try:
+            self._look_until_told()
+        finally:
+            self._ended.set()
+
+    def _look_until_told(self) -> None:
         while not self._ending.wait(_LOOK_SECONDS):
             self._see_off()
             for guest in self._all():

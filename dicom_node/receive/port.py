@@ -44,8 +44,8 @@ class Port(ThreadedAssociationServer):
 def admit(association: Any, door: Door, guests: Guests, spool: Spool) -> None:
     """Let an association in that was asked for, or reject it with the reason in the log."""
     request = association.requestor.primitive
-    sender = Sender(printable(request.calling_ae_title), guests.address(association))
     try:
+        sender = Sender(printable(request.calling_ae_title), guests.address(association))
         refused = door.stranger(
             called=request.called_ae_title, calling=sender.calling, address=sender.address
         ) or guests.let_in(association, sender, lambda *counts: door.no_room(spool, *counts))

@@ -126,15 +126,20 @@ class Recorder:
                 renewed = time.monotonic()
 
     def _insist(self, enter: Callable[[], None]) -> None:
-        """Until the ledger answers. All entering may be done twice."""
+        """Until ledger and disk answer, or the edge ends. All entering may be done twice."""
         while True:
             try:
                 enter()
             except Unreachable as error:
                 log.warning("%s; trying again", error)
-                time.sleep(_PAUSE_SECONDS)
+            except OSError as error:
+                log.warning("a received file: %s; trying again", error.strerror)
             else:
                 return
+            if self._ending.is_set():
+                log.error("not entered in the ledger; the next start of an edge does it")
+                return
+            time.sleep(_PAUSE_SECONDS)
 
     def _enter(self, facts: list[Fact]) -> None:
         """Neighbouring objects in one transaction; nothing overtakes anything."""
@@ -172,7 +177,8 @@ class Recorder:
         if known is not None and known.deleted:
             # Its study ended long ago, and retention has deleted it since.
             log.info("an object came again whose study has ended; see dicom-node jobs")
-            stored.path.unlink()
+            path = self._spool.below(stored.path)
+            self._spool.delete(stored.study_instance_uid, [path])
             return None
         return Arrival(
             study_instance_uid=stored.study_instance_uid,

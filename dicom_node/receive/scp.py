@@ -8,9 +8,11 @@ and ends neither the association nor the node.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -112,7 +114,7 @@ class Receiver:
                 (evt.EVT_ESTABLISHED, self._established),
                 (evt.EVT_C_STORE, self._store),
                 (evt.EVT_C_ECHO, lambda _: SUCCESS),
-                *self._announcements,
+                *((kind, self._served(handler)) for kind, handler in self._announcements),
             ],
         )
 
@@ -131,6 +133,24 @@ class Receiver:
         _config.UNRESTRICTED_STORAGE_SERVICE = False
         _config.LOG_HANDLER_LEVEL = "standard"
         tempfile.tempdir = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nobody is looked after any more: associations would stay open for ever."""
+        return self._guests.has_ended
+
+    def show_life(self) -> None:
+        """Tell other edges that this one lives, though nothing may come to it for days."""
+        os.utime(self._incoming)
+
+    def _served(self, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """A handler during which the caller is not expected to speak."""
+
+        def serve(event: Any) -> Any:
+            with self._guests.served(event.assoc):
+                return handler(event)
+
+        return serve
 
     def _requested(self, event: Any) -> None:
         admit(event.assoc, self._door, self._guests, self._spool)
@@ -214,15 +234,21 @@ class Receiver:
         self._recorder.tell(SetAside(place, reason))
 
 
-def scan(spool: Spool, recorded: set[str], recorder: Recorder) -> int:
-    """Tell the recorder of received files that the ledger does not know; how many there were."""
+def scan(
+    spool: Spool, recorded: set[str], recorder: Recorder, *, settled_seconds: float = 0.0
+) -> int:
+    """Tell the recorder of received files that the ledger does not know; how many there were.
+
+    Only of those that have had their name for so long: their edge may be about to enter them.
+    """
     found = 0
+    latest = time.time() - settled_seconds
     for path in spool.quarantine.iterdir():
-        if str(spool.below(path)) not in recorded:
+        if str(spool.below(path)) not in recorded and _named_before(path, latest):
             recorder.tell(SetAside(path, FORGOTTEN))
             found += 1
     for path in spool.received():
-        if str(spool.below(path)) in recorded:
+        if str(spool.below(path)) in recorded or not _named_before(path, latest):
             continue
         try:
             header = read_header(path)
@@ -243,6 +269,13 @@ def scan(spool: Spool, recorded: set[str], recorder: Recorder) -> int:
         )
         found += 1
     return found
+
+
+def _named_before(path: Path, latest: float) -> bool:
+    try:
+        return path.stat().st_ctime <= latest
+    except FileNotFoundError:  # another edge has set it aside
+        return False
 
 
 def _application_entity(door: Door, limits: Limits) -> Any:

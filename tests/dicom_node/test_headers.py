@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,11 @@ def test_view(tmp_path: Path, elements: dict[str, Any], view: View) -> None:
         ({"PatientBirthDate": "", "PatientAge": "006M"}, 0.5),
         ({"PatientBirthDate": "20210101", "PatientAge": None}, None),  # born after the film
         ({"PatientBirthDate": "", "PatientAge": "81"}, None),  # not of VR AS
+        ({"PatientBirthDate": "19000101", "PatientAge": "005Y"}, 5.0),  # a placeholder
+        ({"PatientBirthDate": "18000101"}, None),
+        ({"PatientBirthDate": "19500102", "PatientAge": "005Y"}, None),  # they contradict
+        ({"PatientBirthDate": "19500102", "PatientAge": "069Y"}, 70.0),
+        ({"PatientBirthDate": "20150101", "AcquisitionDate": "20500101"}, 5.0),  # of Study Date
     ],
 )
 def test_age(tmp_path: Path, elements: dict[str, Any], years: float | None) -> None:
@@ -125,6 +131,46 @@ def test_one_study_of_two_persons_under_one_id_is_refused(
     other = variant(first, tmp_path / "0.dcm", SOPInstanceUID=generate_uid(), **elements)
     with pytest.raises(BadStudy, match=what):
         read_study([other, first])
+
+
+def test_two_persons_are_found_whatever_the_first_object_leaves_out(tmp_path: Path) -> None:
+    """The first states no more than the ID: only the others contradict each other."""
+    study = {"StudyInstanceUID": "1.2.3"}
+    nobody = {"PatientName": "", "PatientBirthDate": "", "PatientSex": "", "PatientAge": "050Y"}
+    child = {"PatientName": "Roe^Jane", "PatientBirthDate": "20120101", "PatientSex": "F"}
+    films = [chest(tmp_path / "a.dcm", **study, **nobody), chest(tmp_path / "b.dcm", **study)]
+    films.append(chest(tmp_path / "c.dcm", **study, **child))
+    for order in itertools.permutations(films):
+        with pytest.raises(BadStudy, match="two patients"):
+            read_study(order)
+
+
+def test_what_only_one_object_states_of_the_patient_counts_for_the_study(tmp_path: Path) -> None:
+    """Else the guard would not see whose film it is; and a child would be read as an adult."""
+    study = {"StudyInstanceUID": "1.2.3"}
+    nobody = {"PatientName": "", "PatientBirthDate": "", "PatientSex": "", "PatientAge": "050Y"}
+    child = {"PatientName": "Roe^Jane", "PatientBirthDate": "20120101", "PatientSex": "F"}
+    films = [chest(tmp_path / "a.dcm", **study, **nobody)]
+    films.append(chest(tmp_path / "b.dcm", **study, **child))
+    for order in itertools.permutations(films):
+        read = read_study(order)
+        assert (read.patient.name, read.patient.sex) == ("Roe^Jane", "F")
+        assert read.patient.birth_date == date(2012, 1, 1)
+        assert read.age_years == pytest.approx(8.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "stated", [["R"], "R", ["R", ""], ["R F"], ["X", "F"], ["R", "F", "L"], ["LR", "FH"], "R/F"]
+)
+def test_an_orientation_that_is_none_is_a_doubt(tmp_path: Path, stated: Any) -> None:
+    """It may want to say that the film is mirrored; what is not stated at all is none."""
+    film = one(chest(tmp_path / "film.dcm", PatientOrientation=stated))
+    assert film.orientation is None
+    assert "Patient Orientation" in film.doubt
+    bare = one(chest(tmp_path / "bare.dcm", PatientOrientation=None))
+    assert (bare.orientation, bare.doubt) == (None, "")
+    oblique = one(chest(tmp_path / "oblique.dcm", PatientOrientation=["RA", "FP"]))
+    assert (oblique.orientation, oblique.doubt) == (("R", "F"), "")
 
 
 def test_an_element_of_a_senseless_vr_is_a_bad_study(tmp_path: Path) -> None:

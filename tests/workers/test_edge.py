@@ -38,7 +38,7 @@ class Traced(Node):
         self._strace = need("strace", "strace")
 
     def command(self) -> list[str]:
-        names = "fsync,fdatasync,rename,renameat,renameat2,mkdir,sendto,sendmsg"
+        names = "fsync,fdatasync,rename,renameat,renameat2,link,linkat,mkdir,sendto,sendmsg"
         options = ["-f", "--seccomp-bpf", "-y", "-s", "8", "-e", f"trace={names}"]
         return [self._strace, *options, "-o", str(self.trace), *super().command()]
 
@@ -99,7 +99,9 @@ def test_an_object_is_on_the_disk_before_it_is_answered(tmp_path: Path) -> None:
     parent = place(done, "fsync", r"/studies>", made)
     begin = 0
     for name in (uid, other):
-        named = place(done, "rename.*", rf'incoming/.*studies/1\.2\.3/{re.escape(name)}\.dcm"')
+        named = place(
+            done, "(rename|link).*", rf'incoming/.*studies/1\.2\.3/{re.escape(name)}\.dcm"'
+        )
         flushed = [
             at
             for at in range(begin, named)

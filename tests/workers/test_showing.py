@@ -131,7 +131,7 @@ def test_show_tells_the_whole_story(written: nodes.Site, result: Report) -> None
         "change atelectasis prior and current film not read: the final answer is none of them 0.00",
         "site atelectasis current film left lung (form enforced) 0.00",
     ]
-    assert _after("Objects", told) == ["  sr 1.2.840.99.9 at pacs: there, 2 attempts"]
+    assert _after("Objects", told) == ["  sr 1.2.840.99.9 at pacs: there, 1 attempt"]
     history = "\n".join(_after("History", told))
     for what in ("image received", "complete with 2 image(s)", "reading", "it is away", "done"):
         assert what in history

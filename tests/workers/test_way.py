@@ -494,7 +494,7 @@ def test_a_study_that_is_all_here_is_asked_for_once(node: Node, film: Path, tmp_
         job = node.receive(film)
         assert node.fetch()
         assert node.told(job)[-2:] == [
-            "the archive holds 1, 1 have arrived",
+            "nothing more to wait for: the archive counts 1 of the 1 image(s)",
             "reading: prior none found",
         ]
 
@@ -507,7 +507,7 @@ def test_an_archive_that_does_not_count_changes_nothing(
         job = node.receive(film)
         assert node.fetch()
     assert node.job(job).state is State.READING
-    assert "the archive does not count images, 1 have arrived" in node.told(job)
+    assert "nothing more to wait for: the archive does not count images" in node.told(job)
 
 
 def test_an_archive_that_is_away_holds_no_study_back(node: Node, film: Path) -> None:
