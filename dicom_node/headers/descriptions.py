@@ -134,7 +134,7 @@ _COPY = _any(
     r"companion",
     r"clearread",
     r"softview",
-    r"cad",
+    r"(?<!w o )(?<!without )(?<!no )(?<!ohne )cad",
 )
 #: Say so only where a series or an image is named: elsewhere they tell how every film is processed.
 _LABEL = _any(
@@ -151,8 +151,9 @@ _LABEL = _any(
 _IMAGE_TYPES = _any("bone", "soft")
 
 _ANIMAL = _any(
-    r"canine", r"feline", r"equine", r"bovine", r"dogs?", r"cats?(?! scan)", r"horses?",
-    r"puppy", r"kitten", r"veterinar\w*", r"hund", r"katze", r"pferd", r"chien", r"perro",
+    r"canine", r"feline", r"equine", r"bovine", r"dogs?", r"horses?",
+    r"cats?(?! (?:scan|[a-z0-9]\b))",
+    r"puppy", r"kitten", r"veterinar\w*", r"(?<!dr )hund", r"katze", r"pferd", r"chien", r"perro",
 )  # fmt: skip
 
 #: Parts of the body that a film may be of instead of the chest. Ribs, clavicle and sternum are

@@ -155,6 +155,7 @@ def test_some_words_name_a_copy_only_as_a_label(text: str) -> None:
         "academy",
         "universe",
         "inversion recovery",
+        "Chest PA w/o CAD",
         "JPEG 2000 irreversible (lossy) 10:1",
         "G1.2e#1.60-0.10,MCR2.0AN0.4",
         "[CHEST,GENERAL     ]",
