@@ -7,11 +7,14 @@ type and length of each PDU (PS3.8 9.3.1), which any protocol has to have that m
 
 from __future__ import annotations
 
+import logging
 import socket
 import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
 
 _HEADER_BYTES = 6  # type, reserved, length: PS3.8 Table 9-11 and the others
 _UNHURRIED = 1_048_576
@@ -42,13 +45,14 @@ class Limits:
 
 
 class Line(socket.socket):
-    """The accepted connection; raises OSError, as a broken one does, when a bound is passed."""
+    """The accepted connection, which ends when a bound is passed."""
 
     def __init__(self, accepted: socket.socket, limits: Limits) -> None:
         """Take over an accepted connection, which is not to be used any more."""
         family, kind, protocol = accepted.family, accepted.type, accepted.proto
         super().__init__(family, kind, protocol, fileno=accepted.detach())
         self._limits = limits
+        self._address = self._peer()
         self._deadline = time.monotonic() + limits.association_seconds
         self._asked = False  # whether the first PDU is here, which is to ask for an association
         self._header = b""
@@ -56,19 +60,28 @@ class Line(socket.socket):
         self.heard = time.monotonic()
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """As that of a socket.
+        """As that of a socket; where a bound is passed, as if the other side had closed.
 
-        Raises:
-            TimeoutError: the other side is silent within a PDU, or too slow to ask.
-            OSError: what it sends is no PDU, or one that is too large.
+        pynetdicom ends the connection then, as it does after an error, but without a trace of its
+        own in the log for each program that tries the port.
         """
         if not self._asked:
             self.settimeout(max(self._deadline - time.monotonic(), _AT_LEAST_SECONDS))
-        found = super().recv(size, flags)
-        self._acknowledge()
-        self.heard = time.monotonic()
-        self._follow(found)
+        try:
+            found = super().recv(size, flags)
+            self._acknowledge()
+            self.heard = time.monotonic()
+            self._follow(found)
+        except OSError as error:
+            log.warning("connection of %s ended: %s", self._address, error.strerror or error)
+            return b""
         return found
+
+    def _peer(self) -> str:
+        try:
+            return str(self.getpeername()[0])
+        except OSError:  # it has gone already
+            return "nobody"
 
     def _acknowledge(self) -> None:
         """At once. A sender that waits for it before it sends the rest of a message, as TCP does
