@@ -88,7 +88,23 @@ def conflict(one: Patient, other: Patient) -> str:
     return "Patient's Name" if different else ""
 
 
-def is_provisional(patient: Patient, provisional: Sequence[str] = PROVISIONAL) -> bool:
+def merged(patients: Sequence[Patient]) -> Patient:
+    """What several data sets state of one patient, between whom there is no :func:`conflict`: of
+    each attribute the first that is stated. None may state something alone and unseen.
+    """
+    first = patients[0]
+    for other in patients[1:]:
+        first = Patient(
+            id=first.id or other.id,
+            issuer=first.issuer or other.issuer,
+            name=first.name or other.name,
+            birth_date=first.birth_date or other.birth_date,
+            sex=first.sex or other.sex,
+        )
+    return first
+
+
+def is_provisional(patient: Patient, provisional: Sequence[str]) -> bool:
     """Whether the name or the ID says that the person was not known when it was given."""
     named = set(names.words(re.sub("[=^]", " ", patient.name)))
     numbered = set(re.findall(r"[^\W\d_]+", " ".join(names.words(patient.id))))

@@ -67,11 +67,6 @@ def compare(one: str, other: str) -> Likeness:
     return max(likenesses, default=Likeness.COMPATIBLE)
 
 
-def is_stated(name: str) -> bool:
-    """Whether a name holds anything legible."""
-    return bool(_by_script(name))
-
-
 def words(text: str) -> list[str]:
     """The words of a text without case, width, Unicode form and punctuation."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

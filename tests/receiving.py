@@ -31,8 +31,10 @@ from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scp import Origin, Receiver
 from dicom_node.spool import Spool
 
-DOOR = Door("DICOMNODE", (), (), 3, 0)
-LIMITS = Limits(maximum_pdu_bytes=65536, idle_seconds=10)
+DOOR = Door("DICOMNODE", (), (), 3, 3, 0)
+LIMITS = Limits(
+    maximum_pdu_bytes=65536, association_seconds=30, message_seconds=60, idle_seconds=10
+)
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
@@ -20,8 +19,8 @@ from dicom_node.headers.elements import text as _text
 from dicom_node.headers.patient import patient_of
 from dicom_node.headers.projection import projection
 from dicom_node.headers.times import CONTRADICTION, acquired, age, date_of
-from dicom_node.identity import conflict
-from dicom_node.study import LAST, Instance, Patient, Study
+from dicom_node.identity import conflict, merged
+from dicom_node.study import LAST, Instance, Study
 
 #: One direction, or between up to three, none of them opposite to another.
 _DIRECTION = re.compile(r"(?!.*L.*R|.*R.*L|.*A.*P|.*P.*A|.*H.*F|.*F.*H|.*(.).*\1)[LRAPHF]{1,3}")
@@ -160,21 +159,12 @@ def _study(uid: str, group: list[tuple[Path, Dataset]]) -> Study:
     years, missing = _youngest(header for _, header in group)
     return Study(
         study_instance_uid=uid,
-        patient=_merged(patients),
+        patient=merged(patients),
         instances=instances,
         date=date_of(first, "StudyDate"),
         age_years=years,
         age_missing=missing,
     )
-
-
-def _merged(patients: Sequence[Patient]) -> Patient:
-    """All that the objects of a study state of its one patient: none may state it alone unseen."""
-    stated = {
-        field.name: next(filter(None, (getattr(one, field.name) for one in patients)), "")
-        for field in fields(Patient)
-    }
-    return Patient(**stated | {"birth_date": stated["birth_date"] or None})
 
 
 def _youngest(headers: Iterable[Dataset]) -> tuple[float | None, str]:

@@ -35,8 +35,8 @@ class Door:
     calling_ae_titles: tuple[str, ...]
     addresses: tuple[str, ...]
     maximum_associations: int
+    maximum_per_sender: int
     reserve_bytes: int
-    maximum_per_sender: int = 25
 
     def stranger(self, *, called: str, calling: str, address: str) -> Rejection | None:
         """Why somebody is not to come in at all; None when they are known here."""

@@ -9,17 +9,22 @@ from pydicom import Dataset
 
 from dicom_node.equipment import made_by_this_project
 from dicom_node.errors import BadStudy
-from dicom_node.headers import UNDECODABLE
+from dicom_node.headers import UNDECODABLE, patient_of
 from dicom_node.partial import first_part
 from dicom_node.receive.priority import STATES_PRIORITY, priority_of
 from dicom_node.spool import checked_uid
-from dicom_node.study import Priority
+from dicom_node.study import Patient, Priority
 
 _HEADER = [
     "SOPClassUID",
     "SOPInstanceUID",
     "StudyInstanceUID",
+    "SpecificCharacterSet",
     "PatientID",
+    "IssuerOfPatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
     "ContributingEquipmentSequence",
     *STATES_PRIORITY,
 ]
@@ -33,7 +38,7 @@ class Header:
     sop_class_uid: str
     sop_instance_uid: str
     study_instance_uid: str
-    patient: str  # never logged
+    patient: Patient  # its repr hides it
     ours: bool
     priority: Priority
 
@@ -50,7 +55,7 @@ def read_header(path: Path) -> Header:
             sop_class_uid=_uid(dataset, "SOPClassUID"),
             sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
             study_instance_uid=_uid(dataset, "StudyInstanceUID"),
-            patient=str(dataset.get("PatientID") or "").strip(),
+            patient=patient_of(dataset),
             ours=made_by_this_project(dataset),
             priority=priority_of(dataset),
         )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 log = logging.getLogger(__name__)
 
 _HEADER_BYTES = 6  # type, reserved, length: PS3.8 Table 9-11 and the others
-_UNHURRIED = 1_048_576
+_ALWAYS_ALLOWED_BYTES = 1_048_576
 _AT_LEAST_SECONDS = 0.001  # zero would mean not to wait at all
 
 
@@ -31,17 +31,17 @@ class Limits:
     ``maximum_pdu_bytes``: what the node tells its callers to keep to (PS3.8 D.1).
     """
 
-    maximum_pdu_bytes: int = 262_144
-    association_seconds: float = 30
-    message_seconds: float = 60
-    idle_seconds: float = 60
+    maximum_pdu_bytes: int
+    association_seconds: float
+    message_seconds: float
+    idle_seconds: float
 
     @property
     def largest_pdu_bytes(self) -> int:
         """What ends a connection. An association request is under no agreed bound, and some
         senders count a PDU's length otherwise.
         """
-        return max(_UNHURRIED, 2 * self.maximum_pdu_bytes)
+        return max(_ALWAYS_ALLOWED_BYTES, 2 * self.maximum_pdu_bytes)
 
 
 class Line(socket.socket):

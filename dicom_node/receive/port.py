@@ -23,17 +23,17 @@ class Port(ThreadedAssociationServer):
 
     def __init__(self, *arguments: Any, guests: Guests, **named: Any) -> None:
         """As pynetdicom makes it; ``guests`` is told of each connection."""
-        self._looked_after = guests
+        self._guests = guests
         super().__init__(*arguments, **named)
 
     def get_request(self) -> tuple[Any, Any]:
         """Accept a connection."""
         accepted, address = super().get_request()
-        return Line(accepted, self._looked_after.limits), address
+        return Line(accepted, self._guests.limits), address
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Whether to go on with a connection at all."""
-        return self._looked_after.knock(request, client_address[0])
+        return self._guests.knock(request, client_address[0])
 
     def shutdown(self) -> None:
         """Stop listening."""

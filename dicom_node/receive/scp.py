@@ -30,6 +30,7 @@ from dicom_node.receive.guests import Guests
 from dicom_node.receive.header import Header, read_header
 from dicom_node.receive.leftovers import delete_leftovers
 from dicom_node.receive.line import Limits
+from dicom_node.receive.persons import Persons
 from dicom_node.receive.port import Port, admit, printable
 from dicom_node.receive.recorder import (
     CONFLICT,
@@ -82,6 +83,7 @@ class Receiver:
         """
         self._door = door
         self._spool = spool
+        self._persons = Persons(spool)
         self._recorder = recorder
         self._asked_for = asked_for
         self._incoming = incoming
@@ -205,8 +207,11 @@ class Receiver:
             self._spool.file(received, folder, header.sop_instance_uid)
             return SUCCESS
         folder = self._spool.study(header.study_instance_uid)
-        if not self._spool.belongs(folder, header.patient):
+        if not self._spool.belongs(folder, header.patient.id):
             self._set_aside(received, "an object of this study is of another Patient ID")
+            return SUCCESS
+        if differs := self._persons.conflict(header.study_instance_uid, header.patient):
+            self._set_aside(received, f"an object of this study is of another patient: {differs}")
             return SUCCESS
         place, filed = self._spool.file(received, folder, header.sop_instance_uid)
         if filed in (Filed.DIFFERENT, Filed.REENCODED):

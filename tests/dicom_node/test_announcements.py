@@ -12,13 +12,13 @@ from announcers import Announcer, announcing, begun, ended, notice
 from peers import free_port
 from pydicom import Dataset
 from pydicom.uid import generate_uid
+from receiving import LIMITS
 from sqlalchemy import select
 
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.tables import announced, performed_steps
 from dicom_node.receive.announcements import handlers
 from dicom_node.receive.door import Door
-from dicom_node.receive.line import Limits
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scp import Receiver
 from dicom_node.spool import Spool
@@ -38,12 +38,12 @@ def port(database: Database, tmp_path: Path) -> Iterator[int]:
     spool = Spool(tmp_path / "data")
     recorder = Recorder(database, spool, "tests", 30)
     receiver = Receiver(
-        door=Door("DICOMNODE", ("MODALITY",), (), 9, 0),
+        door=Door("DICOMNODE", ("MODALITY",), (), 9, 9, 0),
         spool=spool,
         recorder=recorder,
         asked_for=lambda *_: False,
         incoming=spool.incoming / "tests",
-        limits=Limits(maximum_pdu_bytes=65536, idle_seconds=10),
+        limits=LIMITS,
         announcements=handlers(database),
     )
     number = free_port()

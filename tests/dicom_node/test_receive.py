@@ -20,9 +20,12 @@ from dicom_node.errors import Rejected, Unreachable
 from dicom_node.ledger import arrivals, jobs, quarantined
 from dicom_node.ledger.database import Database
 from dicom_node.receive.door import Door
+from dicom_node.receive.header import read_header
+from dicom_node.receive.persons import Persons
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scp import scan
 from dicom_node.report import Made, Weights
+from dicom_node.study import Patient
 
 
 @pytest.fixture
@@ -80,6 +83,34 @@ def test_one_study_of_two_patients_is_quarantined(
     settle(lambda: quarantined.listing(node.database, limit=9))
     assert "another Patient ID" in quarantined.listing(node.database, limit=9)[0].reason
     assert len(node.received()) == 1
+
+
+def test_another_person_under_the_same_patient_id_is_quarantined(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    """Also where the first object states no name, and after the edge has forgotten the study."""
+    first = chest(tmp_path / "first.dcm", PatientName="", PatientBirthDate="")
+    uids = iter(generate_uid() for _ in range(9))
+    named = variant(first, tmp_path / "named.dcm", PatientName="Roe^Jane",
+                    SOPInstanceUID=next(uids))  # fmt: skip
+    other = variant(first, tmp_path / "other.dcm", PatientName="Doe^John",
+                    SOPInstanceUID=next(uids))  # fmt: skip
+    node = start()
+    send(node, first, named, other)
+    settle(lambda: quarantined.listing(node.database, limit=9))
+    (aside,) = quarantined.listing(node.database, limit=9)
+    assert aside.reason == "an object of this study is of another patient: Patient's Name"
+    assert len(node.received()) == 2
+
+    sex = variant(first, tmp_path / "sex.dcm", PatientSex="M", SOPInstanceUID=next(uids))
+    persons = Persons(node.spool)
+    assert persons.conflict(*_person(sex)) == "Patient's Sex"
+    assert persons.conflict(*_person(first)) == ""
+
+
+def _person(path: Path) -> tuple[str, Patient]:
+    header = read_header(path)
+    return header.study_instance_uid, header.patient
 
 
 def test_a_broken_object_ends_neither_association_nor_node(
