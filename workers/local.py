@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -30,8 +31,7 @@ class Reader:
 
     @cached_property
     def _engine(self) -> Engine:
-        with self._console.status("loading the model"):
-            return tasks.open_engine(self._configuration)
+        return tasks.open_engine(self._configuration)
 
     def read(self, current: Sequence[Path], prior: Sequence[Path], out: Path) -> Report:
         """Read a study beside an earlier one and write objects, report and picture into ``out``.
@@ -41,31 +41,63 @@ class Reader:
             BadStudy: its files cannot be read.
             Misconfigured: a path does not exist, or the weights cannot be loaded.
         """
-        study = read_study(files(current))
-        plan = rules.plan(study, self._configuration.rules)
-        found = FoundPrior(reading.without_prior("none was given"))
-        if prior:
-            found = compare_files(
-                study=study,
-                film=plan.choice.film,
-                rule=plan.rule.priors or Priors(),
-                earlier=read_studies(files(prior)),
-            )
-        engine = self._engine
         with Progress(console=self._console, transient=True) as progress:
-            task = progress.add_task("asking", total=None)
-            result = reading.read(
-                job="local",
-                revision=1,
-                plan=plan,
-                prior=found.prior,
-                prior_path=found.path,
-                vocabulary=self._configuration.vocabulary,
-                engine=engine,
-                progress=lambda done, total: progress.update(task, completed=done, total=total),
+            task = progress.add_task("reading", total=None)
+            found = read_files(
+                self._configuration,
+                current,
+                prior,
+                lambda: self._engine,
+                lambda done, total: progress.update(task, completed=done, total=total),
             )
-        write(result, self._configuration, plan.choice.film.path, found.path, out)
-        return result
+        write(found.report, self._configuration, found.film, found.prior, out)
+        return found.report
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read, and where the film and the prior that was used lie."""
+
+    report: Report
+    film: Path
+    prior: Path | None
+
+
+def read_files(
+    configuration: Configuration,
+    current: Sequence[Path],
+    prior: Sequence[Path],
+    open_engine: Callable[[], Engine],
+    progress: reading.Progress | None = None,
+) -> Found:
+    """Read a study beside an earlier one; the engine is opened only if there is a film to read.
+
+    Raises:
+        NotForUs: no rule reads the study.
+        BadStudy: its files cannot be read.
+        Misconfigured: a path does not exist, or the weights cannot be loaded.
+    """
+    study = read_study(files(current))
+    plan = rules.plan(study, configuration.rules)
+    found = FoundPrior(reading.without_prior("none was given"))
+    if prior:
+        found = compare_files(
+            study=study,
+            film=plan.choice.film,
+            rule=plan.rule.priors or Priors(),
+            earlier=read_studies(files(prior)),
+        )
+    result = reading.read(
+        job="local",
+        revision=1,
+        plan=plan,
+        prior=found.prior,
+        prior_path=found.path,
+        vocabulary=configuration.vocabulary,
+        engine=open_engine(),
+        progress=progress,
+    )
+    return Found(result, plan.choice.film.path, found.path)
 
 
 def write(

@@ -232,7 +232,9 @@ def test_the_spool_is_entered_again_after_the_ledger_was_lost(
     empty = Database(f"sqlite:///{tmp_path}/new.sqlite3")
     recorder = Recorder(empty, node.spool, "tests", 30)
     recorder.start()
-    found = scan(node.spool, arrivals.recorded_paths(empty), recorder)
+    known = arrivals.recorded_paths(empty)
+    assert scan(node.spool, known, recorder, settled_seconds=60) == 0, "its edge may be about to"
+    found = scan(node.spool, known, recorder)
     recorder.stop()
     assert found == 1
     assert [job.study_instance_uid for job in jobs.listing(empty)] == node.studies()

@@ -13,19 +13,15 @@ from nodes import AE_TITLE
 from peers import Orthanc, call, need
 from pydicom import dcmread
 
-from dicom_node import findings_file, outputs, rules
+from dicom_node import findings_file, outputs
 from dicom_node.deliver import Verdict, send
 from dicom_node.geometry import Fit
-from dicom_node.headers import read_studies, read_study
+from dicom_node.headers import read_study
 from dicom_node.peer import Peer
-from dicom_node.priors import compare_files
 from dicom_node.report import Report
-from dicom_node.rules import Known as KnownNames
-from dicom_node.rules import Rule
 from dicom_node.vocabulary import Vocabulary
-from models.prepare import PREPARE
-from models.questions import QUESTIONS
-from workers import reading
+from workers import local
+from workers.site import configure
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -80,27 +76,11 @@ def read(
     **rule: object,
 ) -> Report:
     """The whole of reading, but for the engine."""
-    names = KnownNames(prepare=PREPARE, questions=QUESTIONS, outputs=outputs.OUTPUTS)
-    used: tuple[Rule, ...] = rules.load(CONFIG / "rules.yaml", names)
-    used = tuple(one.model_copy(update=rule) for one in used)
-    study = read_study([current])
-    plan = rules.plan(study, used)
-    assert plan.rule.priors is not None
-    found = compare_files(
-        study=study,
-        film=plan.choice.film,
-        rule=plan.rule.priors,
-        earlier=read_studies([prior] if prior else []),
-    )
-    return reading.read(
-        job="1",
-        revision=1,
-        plan=plan,
-        prior=found.prior,
-        prior_path=found.path,
-        vocabulary=vocabulary,
-        engine=FakeEngine(vocabulary, known),
-    )
+    shipped = configure(CONFIG / "node.yaml")
+    used = tuple(one.model_copy(update=rule) for one in shipped.rules)
+    changed = replace(shipped, rules=used, vocabulary=vocabulary)
+    engine = FakeEngine(vocabulary, known)
+    return local.read_files(changed, [current], [prior] if prior else [], lambda: engine).report
 
 
 def write(report: Report, vocabulary: Vocabulary, film: Path, folder: Path) -> dict[str, Path]:

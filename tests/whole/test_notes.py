@@ -9,14 +9,11 @@ from builders import IDENTITY, chest, chest_picture, identities_in
 from fake_engine import FakeEngine
 from pydicom import Dataset
 
-from dicom_node import findings_file, outputs, rules
-from dicom_node.headers import read_studies, read_study
-from dicom_node.priors import compare_files
+from dicom_node import findings_file, outputs
 from dicom_node.report import Report
 from dicom_node.vocabulary import Vocabulary
-from models.prepare import PREPARE
-from models.questions import QUESTIONS
-from workers import reading
+from workers import local
+from workers.site import configure
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 RANGE = "it is shown over the range of its own values"
@@ -28,25 +25,9 @@ def vocabulary() -> Vocabulary:
 
 
 def read(film: Path, earlier: Path | None, vocabulary: Vocabulary) -> Report:
-    names = rules.Known(prepare=PREPARE, questions=QUESTIONS, outputs=outputs.OUTPUTS)
-    study = read_study([film])
-    plan = rules.plan(study, rules.load(CONFIG / "rules.yaml", names))
-    assert plan.rule.priors is not None
-    found = compare_files(
-        study=study,
-        film=plan.choice.film,
-        rule=plan.rule.priors,
-        earlier=read_studies([earlier] if earlier else []),
-    )
-    return reading.read(
-        job="1",
-        revision=1,
-        plan=plan,
-        prior=found.prior,
-        prior_path=found.path,
-        vocabulary=vocabulary,
-        engine=FakeEngine(vocabulary),
-    )
+    priors = [earlier] if earlier else []
+    engine = FakeEngine(vocabulary)
+    return local.read_files(configure(CONFIG / "node.yaml"), [film], priors, lambda: engine).report
 
 
 def texts(dataset: Dataset) -> str:

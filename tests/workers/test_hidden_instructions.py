@@ -14,13 +14,10 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from dicom_node import rules
-from dicom_node.headers import read_study
-from dicom_node.priors import compare_files
 from dicom_node.report import Report, Weights
 from models.engines import demonstration
 from models.engines.base import Engine, EngineOptions
-from workers import reading
+from workers import local
 from workers.site import Configuration, configure
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "node.yaml"
@@ -75,24 +72,7 @@ def _read(
 ) -> Report:
     current = _film(folder / "now", hostile, uids[:3])
     earlier = _film(folder / "then", hostile, uids[3:], seed=5, AcquisitionDate="20190102")
-    study = read_study([current])
-    plan = rules.plan(study, configuration.rules)
-    assert plan.rule.priors is not None
-    found = compare_files(
-        study=study,
-        film=plan.choice.film,
-        rule=plan.rule.priors,
-        earlier=[read_study([earlier])],
-    )
-    return reading.read(
-        job="1",
-        revision=1,
-        plan=plan,
-        prior=found.prior,
-        prior_path=found.path,
-        vocabulary=configuration.vocabulary,
-        engine=engine,
-    )
+    return local.read_files(configuration, [current], [earlier], lambda: engine).report
 
 
 def _without_times(report: Report) -> Report:
