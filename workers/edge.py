@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 
 from dicom_node.errors import Misconfigured, Unreachable
-from dicom_node.ledger import announcements, arrivals, jobs
+from dicom_node.ledger import announcements, arrivals, completion, jobs
 from dicom_node.receive.announcements import handlers
 from dicom_node.receive.door import Door
 from dicom_node.receive.line import Limits
@@ -122,13 +122,13 @@ def _enter_what_others_left(site: Site, recorder: Recorder) -> None:
 
 
 def _sweep(site: Site, rung: dict[str, float]) -> None:
-    completion = site.settings.completion
-    ready = arrivals.complete(
+    section = site.settings.completion
+    ready = completion.complete(
         site.database,
-        completion.quiet_seconds,
-        completion.ceiling_seconds,
-        announced=completion.announced_seconds,
-        count=completion.count_seconds,
+        section.quiet_seconds,
+        section.ceiling_seconds,
+        announced_after=section.announced_seconds,
+        count=section.count_seconds,
     )
     for job in ready:
         log.info("study complete, job %d", job)

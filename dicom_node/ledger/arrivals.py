@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
-from dicom_node.ledger.completion import finished
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
 from dicom_node.ledger.jobs import State
@@ -103,45 +102,6 @@ def forget_associations(database: Database) -> None:
             delete(association_studies).where(association_studies.c.association_id.in_(over))
         )
         connection.execute(delete(associations).where(associations.c.id.in_(over)))
-
-
-def complete(
-    database: Database,
-    quiet: float,
-    ceiling: float,
-    *,
-    announced: float | None = None,
-    count: float = 0.0,
-) -> list[int]:
-    """Queue each study that is complete (see ``completion.finished``). Returns their jobs.
-
-    ``announced``: so long, instead of ``quiet``, nothing may have come where all is here that was
-    announced or counted. ``count``: so long what the archive counts is waited for. All in seconds.
-    """
-    condition = finished(
-        quiet=quiet,
-        ceiling=ceiling,
-        announced_after=quiet if announced is None else announced,
-        count=count,
-    )
-    ready = select(jobs.c.id, jobs.c.expected).where(condition)
-    with database.reading() as connection:  # mostly there is nothing, and then nobody is held up
-        if connection.execute(ready.limit(1)).first() is None:
-            return []
-    with database.writing() as connection:
-        found = connection.execute(ready.limit(_AT_ONCE)).all()
-        connection.execute(
-            update(jobs)
-            .where(jobs.c.id.in_([row.id for row in found]))
-            .values(state=State.QUEUED, state_since=now(), due_at=now(), reason="")
-        )
-        for row in found:
-            images = connection.execute(
-                select(func.count()).select_from(instances).where(instances.c.job_id == row.id)
-            ).scalar_one()
-            held = f"; the archive holds {row.expected}" if row.expected else ""
-            note(connection, row.id, f"complete with {images} image(s){held}")
-    return [row.id for row in found]
 
 
 def quarantined(database: Database, path: PurePosixPath, reason: str) -> None:

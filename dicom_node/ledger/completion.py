@@ -1,7 +1,7 @@
 """When a study is complete, and whether it waits for what the archive counts.
 
 The decision itself is one condition of SQL, so that it falls in the transaction that acts on it
-(``arrivals.complete``) and two edges cannot decide differently.
+(:func:`complete`) and two edges cannot decide differently.
 """
 
 from __future__ import annotations
@@ -21,8 +21,51 @@ from dicom_node.ledger.tables import (
     performed_steps,
 )
 
+#: So many studies are completed in one transaction; others that write wait for no more.
+_AT_ONCE = 500
 
-def finished(
+
+def complete(
+    database: Database,
+    quiet: float,
+    ceiling: float,
+    *,
+    announced_after: float | None = None,
+    count: float = 0.0,
+) -> list[int]:
+    """Queue each study that is complete (see :func:`_finished`). Returns their jobs.
+
+    ``announced_after``: so long, instead of ``quiet``, nothing may have come where all is here
+    that was announced or counted. ``count``: so long what the archive counts is waited for. All in
+    seconds.
+    """
+    condition = _finished(
+        quiet=quiet,
+        ceiling=ceiling,
+        announced_after=quiet if announced_after is None else announced_after,
+        count=count,
+    )
+    ready = select(jobs.c.id, jobs.c.expected).where(condition)
+    with database.reading() as connection:  # mostly there is nothing, and then nobody is held up
+        if connection.execute(ready.limit(1)).first() is None:
+            return []
+    with database.writing() as connection:
+        found = connection.execute(ready.limit(_AT_ONCE)).all()
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id.in_([row.id for row in found]))
+            .values(state=State.QUEUED, state_since=now(), due_at=now(), reason="")
+        )
+        for row in found:
+            images = connection.execute(
+                select(func.count()).select_from(instances).where(instances.c.job_id == row.id)
+            ).scalar_one()
+            held = f"; the archive holds {row.expected}" if row.expected else ""
+            note(connection, row.id, f"complete with {images} image(s){held}")
+    return [row.id for row in found]
+
+
+def _finished(
     *, quiet: float, ceiling: float, announced_after: float, count: float
 ) -> ColumnElement[bool]:
     """Whether a job that is arriving is complete; all times in seconds.
@@ -46,7 +89,7 @@ def finished(
     )
 
 
-def is_open() -> ColumnElement[bool]:
+def _is_open() -> ColumnElement[bool]:
     """Whether an association is open and its edge alive."""
     return associations.c.closed_at.is_(None) & (associations.c.lease_until > now())
 
@@ -98,7 +141,7 @@ def _arriving() -> ColumnElement[bool]:
     return exists().where(
         association_studies.c.study_instance_uid == jobs.c.study_instance_uid,
         association_studies.c.association_id == associations.c.id,
-        is_open(),
+        _is_open(),
     )
 
 

@@ -34,7 +34,7 @@ def receive(database: Database, *images: str, association: str = "", study: str 
 def complete(
     database: Database, *, quiet: float = 60, announced: float = 0, count: float = 300
 ) -> list[int]:
-    return arrivals.complete(database, quiet, 3600, announced=announced, count=count)
+    return completion.complete(database, quiet, 3600, announced_after=announced, count=count)
 
 
 def let_pass(database: Database, seconds: float) -> None:

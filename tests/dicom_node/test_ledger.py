@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from dicom_node.errors import Misconfigured
-from dicom_node.ledger import arrivals, deliveries, history, jobs
+from dicom_node.ledger import arrivals, completion, deliveries, history, jobs
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import DELIVER, FETCH, READ, State
@@ -37,7 +37,7 @@ def arrival(
 
 def queued(database: Database, study: str = "1.2", *, priority: Priority = Priority.ROUTINE) -> int:
     arrivals.record(database, [arrival(study, f"{study}.1", priority=priority)])
-    (job,) = arrivals.complete(database, 0, 3600)
+    (job,) = completion.complete(database, 0, 3600)
     return job
 
 
@@ -50,17 +50,17 @@ def take(database: Database, stage: jobs.Stage = FETCH, seconds: float = 60) -> 
 def test_a_study_is_complete_only_after_the_quiet_time(database: Database) -> None:
     arrivals.record(database, [arrival("1.2", "1.2.1")])
 
-    assert arrivals.complete(database, 60, 3600) == []
-    assert arrivals.complete(database, 0, 3600) == [1]
+    assert completion.complete(database, 60, 3600) == []
+    assert completion.complete(database, 0, 3600) == [1]
 
 
 def test_an_open_association_holds_back_the_studies_it_brings(database: Database) -> None:
     arrivals.open_association(database, "a", "edge", 60)
     arrivals.record(database, [arrival("1.2", "1.2.1", association="a"), arrival("1.3", "1.3.1")])
 
-    assert arrivals.complete(database, 0, 3600) == [2]
+    assert completion.complete(database, 0, 3600) == [2]
     arrivals.close_association(database, "a")
-    assert arrivals.complete(database, 0, 3600) == [1]
+    assert completion.complete(database, 0, 3600) == [1]
 
 
 def test_the_association_of_an_edge_that_died_holds_nothing_back_for_ever(
@@ -68,10 +68,10 @@ def test_the_association_of_an_edge_that_died_holds_nothing_back_for_ever(
 ) -> None:
     arrivals.open_association(database, "a", "edge", 0.1)
     arrivals.record(database, [arrival("1.2", "1.2.1", association="a")])
-    assert arrivals.complete(database, 0, 3600) == []
+    assert completion.complete(database, 0, 3600) == []
     time.sleep(0.15)
 
-    assert arrivals.complete(database, 0, 3600) == [1]
+    assert completion.complete(database, 0, 3600) == [1]
 
 
 def test_an_edge_that_only_seemed_dead_goes_on(database: Database) -> None:
@@ -80,9 +80,9 @@ def test_an_edge_that_only_seemed_dead_goes_on(database: Database) -> None:
     arrivals.record(database, [arrival("1.2", "1.2.1", association="a")], edge="edge", lease=60)
     arrivals.forget_associations(database)
     arrivals.record(database, [arrival("1.2", "1.2.2", association="a")], edge="edge", lease=60)
-    assert arrivals.complete(database, 0, 3600) == []
+    assert completion.complete(database, 0, 3600) == []
     arrivals.close_association(database, "a")
-    assert arrivals.complete(database, 0, 3600) == [1]
+    assert completion.complete(database, 0, 3600) == [1]
 
 
 def test_an_edge_that_stood_still_for_a_moment_renews_its_associations(database: Database) -> None:
@@ -90,21 +90,21 @@ def test_an_edge_that_stood_still_for_a_moment_renews_its_associations(database:
     arrivals.record(database, [arrival("1.2", "1.2.1", association="a")])
     arrivals.forget_associations(database)
     arrivals.renew_associations(database, "edge", 60)
-    assert arrivals.complete(database, 0, 3600) == []
+    assert completion.complete(database, 0, 3600) == []
 
 
 def test_the_ceiling_ends_the_wait_for_a_study_that_never_ends(database: Database) -> None:
     arrivals.open_association(database, "a", "edge", 60)
     arrivals.record(database, [arrival("1.2", "1.2.1", association="a")])
 
-    assert arrivals.complete(database, 60, 0) == [1]
+    assert completion.complete(database, 60, 0) == [1]
 
 
 def test_an_object_entered_twice_counts_once_and_opens_nothing(database: Database) -> None:
     job = queued(database)
     arrivals.record(database, [arrival("1.2", "1.2.1")])
 
-    assert arrivals.complete(database, 0, 3600) == []
+    assert completion.complete(database, 0, 3600) == []
     assert [one.id for one in jobs.listing(database)] == [job]
 
 
@@ -136,7 +136,7 @@ def test_the_most_urgent_goes_first_and_of_those_the_first_to_come(database: Dat
 def test_a_study_is_as_urgent_as_the_most_urgent_of_its_images(database: Database) -> None:
     for number, priority in enumerate((Priority.LOW, Priority.STAT, Priority.ROUTINE)):
         arrivals.record(database, [arrival("1.2", f"1.2.{number}", priority=priority)])
-    (job,) = arrivals.complete(database, 0, 3600)
+    (job,) = completion.complete(database, 0, 3600)
     assert jobs.get(database, job).priority is Priority.STAT
 
     arrivals.record(database, [arrival("1.2", "1.2.9")])
@@ -275,8 +275,8 @@ def test_a_revision_that_waits_for_a_late_prior_becomes_that_of_what_arrives(
     after = jobs.get(database, second.id)
     assert (after.state, after.prior_until) == (State.RECEIVED, None)
     assert len(jobs.listing(database)) == 2
-    assert arrivals.complete(database, 60, 3600) == [], "the quiet time counts from this image"
-    assert arrivals.complete(database, 0, 3600) == [second.id]
+    assert completion.complete(database, 60, 3600) == [], "the quiet time counts from this image"
+    assert completion.complete(database, 0, 3600) == [second.id]
 
 
 def test_who_looks_for_a_late_prior_cannot_hand_on_what_became_ordinary(

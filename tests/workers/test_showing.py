@@ -15,7 +15,7 @@ from report_builders import film_of, prior_of, report_on, several
 from sqlalchemy import text
 
 from dicom_node import report, spool
-from dicom_node.ledger import arrivals, deliveries, jobs
+from dicom_node.ledger import arrivals, completion, deliveries, jobs
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.deliveries import DeliveryState, Made
 from dicom_node.ledger.jobs import DELIVER, FETCH, READ, State
@@ -67,7 +67,7 @@ def _enter(site: Site, film: Path) -> Report:
     with site.database.writing() as connection:
         connection.execute(text("UPDATE instances SET calling = 'PACS1'"))
         connection.execute(text("UPDATE jobs SET priority = 3"))
-    (job,) = arrivals.complete(site.database, 0, 3600)
+    (job,) = completion.complete(site.database, 0, 3600)
     told: dict[Any, dict[str, Any]] = {
         FETCH: {"state": State.READING, "prior": report.prior_to_json(result.prior)},
         READ: {"state": State.READ, "report": report.to_json(result)},

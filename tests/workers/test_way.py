@@ -38,7 +38,7 @@ from dicom_node.errors import (
     Rejected,
     Unreachable,
 )
-from dicom_node.ledger import arrivals, deliveries, history, jobs, tables
+from dicom_node.ledger import arrivals, completion, deliveries, history, jobs, tables
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.jobs import DELIVER, FETCH, READ, Job, Stage, State
 from dicom_node.peer import Peer
@@ -84,7 +84,7 @@ class Node:
                 spool.sha256(place), True, priority=priority,
             )  # fmt: skip
             arrivals.record(self.site.database, [arrival])
-        (job,) = arrivals.complete(self.site.database, 0, 3600)
+        (job,) = completion.complete(self.site.database, 0, 3600)
         return job
 
     def take(
@@ -478,8 +478,8 @@ def test_what_does_not_come_in_time_is_read_without_and_not_asked_for_again(
         in_the_archive(archive, node, film, *of_one_study(film, 1))
         job = node.receive(film)
         assert node.fetch()
-        assert arrivals.complete(node.site.database, 0, 3600, count=60) == []
-        assert arrivals.complete(node.site.database, 0, 3600, count=0) == [job]
+        assert completion.complete(node.site.database, 0, 3600, count=60) == []
+        assert completion.complete(node.site.database, 0, 3600, count=0) == [job]
         assert node.fetch()
     assert node.job(job).state is State.READING
     assert node.told(job)[-2:] == [
