@@ -1,0 +1,1 @@
+"""The demonstration's own data and weights: phantoms, training, evaluation, the checkpoint."""
