@@ -49,11 +49,11 @@ _SIDES: tuple[Side, Side] = ("right", "left")
 _SPANS = {"pleural effusion": "effusion"}
 #: How dense each finding is, before the ranges' contrast.
 _DENSE: dict[str, Span] = {
-    "nodule": (0.13, 0.24),
-    "mass": (0.14, 0.3),
-    "consolidation": (0.13, 0.3),
+    "nodule": (0.2, 0.34),
+    "mass": (0.19, 0.36),
+    "consolidation": (0.19, 0.36),
     "pleural effusion": (0.26, 0.42),
-    "pneumothorax": (0.04, 0.09),
+    "pneumothorax": (0.05, 0.11),
 }
 
 
