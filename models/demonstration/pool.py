@@ -53,13 +53,14 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class Pool:
     """Pictures uint8 (n, SIDE, SIDE), the covered part of each cell uint8 (n, regions, cells,
-    cells) of 255, the truth of each, and pairs as (prior, current, changes).
+    cells) of 255, the truth of each, pairs as (prior, current), and their changes.
     """
 
     pictures: NDArray[np.uint8] = field(repr=False)
     covered: NDArray[np.uint8] = field(repr=False)
     shown: tuple[Shown, ...] = field(repr=False)
-    pairs: tuple[tuple[int, int, dict[str, str]], ...] = field(repr=False)
+    pairs: tuple[tuple[int, int], ...] = field(repr=False)
+    changes: dict[tuple[int, int], dict[str, str]] = field(repr=False)
 
 
 def draw(folder: Path, files: int, processes: int) -> Iterator[int]:
@@ -76,7 +77,8 @@ def draw(folder: Path, files: int, processes: int) -> Iterator[int]:
 
 def load(folder: Path, files: int) -> Pool:
     """Everything that was drawn, in memory: about 10 MB a file."""
-    pictures, covered, shown, pairs = [], [], [], []
+    pictures, covered, shown = [], [], []
+    changes = {}
     for number in range(files):
         with np.load(_path(folder, number)) as file:
             before = len(shown)
@@ -84,8 +86,10 @@ def load(folder: Path, files: int) -> Pool:
             covered.append(file["covered"])
             truth = json.loads(str(file["truth"]))
             shown += [_shown(one) for one in truth["shown"]]
-            pairs += [(a + before, b + before, changes) for a, b, changes in truth["pairs"]]
-    return Pool(np.concatenate(pictures), np.concatenate(covered), tuple(shown), tuple(pairs))
+            changes |= {(a + before, b + before): became for a, b, became in truth["pairs"]}
+    return Pool(
+        np.concatenate(pictures), np.concatenate(covered), tuple(shown), tuple(changes), changes
+    )
 
 
 def _path(folder: Path, number: int) -> Path:
