@@ -1,4 +1,4 @@
-"""What a training teaches: the node's own questions, with the answer that the truth gives. No torch."""
+"""What a training teaches: the node's own questions, with the answers of the truth. No torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dicom_node import findings_file
 from dicom_node.report import ChangeKind
 from dicom_node.vocabulary import FindingTerm, Vocabulary
 from models.demonstration.pool import Box2d, Shown
-from models.demonstration.truth import ANATOMY, FINDINGS
+from models.demonstration.truth import FINDINGS
 from models.questions import change, location, presence, site, suitability
 from models.questions.asked import Asked
 
@@ -46,13 +46,13 @@ def of_film(
 ) -> list[Lesson]:
     """Some questions about one picture: what is there, what is not, where."""
     alone = (number,)
-    if not shown.chest or rng.random() < 0.06:  # noqa: PLR2004 - said here once
+    if not shown.chest or rng.random() < 0.06:
         yes = "yes" if shown.chest else "no"
         return [Lesson(alone, suitability.prompt(Asked("")), f"Final Answer: {yes}")]
     there = _there(shown)
     absent = [name for name in FINDINGS if name not in there]
     names = [*_some(rng, list(there), 2), *_some(rng, absent, 2)]
-    if rng.random() < 0.3:  # noqa: PLR2004
+    if rng.random() < 0.3:
         names += _some(rng, [OPACITY, *NEVER], 1)
     lessons = [_presence(alone, vocabulary.findings[name], name in there) for name in names]
     lessons += [
@@ -61,7 +61,7 @@ def of_film(
     for name in _some(rng, list(there), 2):
         where, box = there[name]
         lessons.append(_location(alone, vocabulary.findings[name].phrase, box))
-        if rng.random() < 0.5 and len(vocabulary.sites_of(name)) > 1:  # noqa: PLR2004
+        if rng.random() < 0.5 and len(vocabulary.sites_of(name)) > 1:
             lessons.append(_site(alone, vocabulary, name, where))
     return lessons
 
@@ -90,7 +90,7 @@ def _there(shown: Shown) -> dict[str, tuple[str, Box2d]]:
     return there
 
 
-def _presence(alone: tuple[int, ...], term: FindingTerm, there: bool) -> Lesson:  # noqa: FBT001
+def _presence(alone: tuple[int, ...], term: FindingTerm, there: bool) -> Lesson:
     answer = f"Final Answer: {'yes' if there else 'no'}"
     return Lesson(alone, presence.prompt(Asked(term.phrase)), answer)
 

@@ -59,8 +59,8 @@ class Pool:
     pictures: NDArray[np.uint8] = field(repr=False)
     covered: NDArray[np.uint8] = field(repr=False)
     shown: tuple[Shown, ...] = field(repr=False)
-    pairs: tuple[tuple[int, int], ...] = field(repr=False)
-    changes: dict[tuple[int, int], dict[str, str]] = field(repr=False)
+    pairs: tuple[tuple[int, ...], ...] = field(repr=False)
+    changes: dict[tuple[int, ...], dict[str, str]] = field(repr=False)
 
 
 def draw(folder: Path, files: int, processes: int) -> Iterator[int]:
@@ -77,8 +77,9 @@ def draw(folder: Path, files: int, processes: int) -> Iterator[int]:
 
 def load(folder: Path, files: int) -> Pool:
     """Everything that was drawn, in memory: about 10 MB a file."""
-    pictures, covered, shown = [], [], []
-    changes = {}
+    pictures, covered = [], []
+    shown: list[Shown] = []
+    changes: dict[tuple[int, ...], dict[str, str]] = {}
     for number in range(files):
         with np.load(_path(folder, number)) as file:
             before = len(shown)

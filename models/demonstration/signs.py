@@ -1,4 +1,4 @@
-"""The findings: drawn as a plan in terms of the lung, then painted on each canvas of the patient."""
+"""The findings: planned in terms of the lung, then painted on each canvas of the patient."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _draw(
     side, zone = taken[0]
     span: Span = getattr(ranges, _SPANS.get(name, name))
     lowest = (body.domes[0 if side == "right" else 1] - span[1] / 2 - body.top) / body.height
-    behind_heart = side == "left" and zone == 2  # noqa: PLR2004 - the lowest of three
+    behind_heart = side == "left" and zone == 2
     return Planned(
         name=name,
         side=side,

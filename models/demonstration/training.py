@@ -193,7 +193,7 @@ def _step(
             more, told = _taught(run, tokens, writer, scenes)
             total = total + more
             figures |= told
-    total.backward()
+    torch.autograd.backward(total)
     weights = [weight for group in run.optimizer.param_groups for weight in group["params"]]
     norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
     run.optimizer.step()
