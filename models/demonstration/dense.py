@@ -56,7 +56,7 @@ def _loss(said: Tensor, covered: Tensor) -> Tensor:
     import torch
 
     logits = as_map(said).float()
-    often = torch.tensor([_COVERED.get(name, 1.0) for name in REGIONS])[:, None, None]
+    often = logits.new_tensor([_COVERED.get(name, 1.0) for name in REGIONS])[:, None, None]
     each = torch.nn.functional.binary_cross_entropy_with_logits(
         logits, covered, pos_weight=often, reduction="none"
     ).mean(dim=(0, 2, 3))
@@ -66,7 +66,7 @@ def _loss(said: Tensor, covered: Tensor) -> Tensor:
     overlap = 1 - (2 * shared + 1) / (chance.sum(dim=(2, 3)) + there + 1)
     seen = (there > 0).float()
     missed = (overlap * seen).sum(0) / seen.sum(0).clamp(min=1)
-    weights = torch.tensor(list(_WEIGHTS.values()))
+    weights = logits.new_tensor(list(_WEIGHTS.values()))
     return ((each + 0.15 * missed) * weights).sum() / weights.sum()
 
 

@@ -65,9 +65,7 @@ def _lessons(numbers: tuple[int, ...]) -> list[Lesson]:
     return of_pair(0, 1, {"nodule": "improved", "mass": "stable", "consolidation": "new"}, terms())
 
 
-def _alone(
-    model: Any, processor: Any, lesson: Lesson, shown: tuple[np.ndarray, ...]
-) -> Any:
+def _alone(model: Any, processor: Any, lesson: Lesson, shown: tuple[np.ndarray, ...]) -> Any:
     """By the engine's own way of putting a question."""
     import torch
 
