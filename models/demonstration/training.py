@@ -275,7 +275,7 @@ def _tensors(
     grey = (pictures.astype(np.float32) / 255) ** bend * gain
     for place in np.flatnonzero(rng.random(len(flat)) < dull):
         inside = pictures[place] > 0  # the padding stays black
-        grey[place] = inside * (rng.uniform(0, 0.35) + rng.uniform(0.3, 0.7) * grey[place])
+        grey[place] = inside * (rng.uniform(0, 0.3) + rng.uniform(0.3, 0.7) * grey[place])
     shown = torch.from_numpy(grey * 2 - 1)[:, None].expand(-1, 3, -1, -1)
     return shown, torch.from_numpy(covered.astype(np.float32) / 255)
 
