@@ -44,7 +44,8 @@ class Part:
     """A stretch of the training: its steps, its highest and its last learning rate.
 
     ``films`` are shown in each step, and ``pairs`` of films besides, with questions on all of them
-    if ``asks``. With ``looks`` the vision tower is trained, by its own heads too.
+    if ``asks``. With ``looks`` the vision tower is trained, by its own heads too. ``dull`` is the
+    part of the pictures that are shown with little contrast, as films with a wide window are.
     """
 
     steps: int
@@ -54,14 +55,15 @@ class Part:
     pairs: int
     asks: bool
     looks: bool
+    dull: float = 0.0
 
 
 #: First the tower alone is shown where things are, then the questions are learnt from what it
 #: sees, in the end both together.
 PARTS = (
     Part(2400, 1.0e-3, 1.5e-4, films=32, pairs=0, asks=False, looks=True),
-    Part(1200, 1.5e-3, 4.0e-4, films=20, pairs=14, asks=True, looks=False),
-    Part(700, 4.0e-4, 4.0e-6, films=20, pairs=14, asks=True, looks=True),
+    Part(300, 1.5e-3, 6.0e-4, films=20, pairs=14, asks=True, looks=False, dull=0.3),
+    Part(1100, 6.0e-4, 5.0e-6, films=20, pairs=14, asks=True, looks=True, dull=0.3),
 )
 
 
@@ -177,7 +179,7 @@ def _step(
     for group in run.optimizer.param_groups:
         group["lr"] = _rate(part, place)
     chosen = _chosen(rng, part, films)
-    pictures, covered = _tensors(rng, films, chosen, shifted=not part.asks)
+    pictures, covered = _tensors(rng, films, chosen, shifted=not part.asks, dull=part.dull)
     device = run.model.device
     figures: dict[str, float] = {}
     total = torch.zeros((), device=device)
@@ -248,11 +250,17 @@ def _chosen(rng: np.random.Generator, part: Part, films: pool.Pool) -> list[tupl
 
 
 def _tensors(
-    rng: np.random.Generator, films: pool.Pool, chosen: list[tuple[int, ...]], *, shifted: bool
+    rng: np.random.Generator,
+    films: pool.Pool,
+    chosen: list[tuple[int, ...]],
+    *,
+    shifted: bool,
+    dull: float,
 ) -> tuple[Tensor, Tensor]:
     """Pictures as the image processor makes them, shown a little brighter or darker each time.
 
-    With ``shifted`` each is also moved by some cells, with the regions in it.
+    With ``shifted`` each is also moved by some cells, with the regions in it; ``dull`` is the part
+    of them that is shown between two greys near each other.
     """
     import torch
 
@@ -265,6 +273,9 @@ def _tensors(
     bend = np.exp(rng.uniform(-0.25, 0.25, (len(flat), 1, 1))).astype(np.float32)
     gain = rng.uniform(0.85, 1.0, (len(flat), 1, 1)).astype(np.float32)
     grey = (pictures.astype(np.float32) / 255) ** bend * gain
+    for place in np.flatnonzero(rng.random(len(flat)) < dull):
+        inside = pictures[place] > 0  # the padding stays black
+        grey[place] = inside * (rng.uniform(0, 0.3) + rng.uniform(0.3, 0.7) * grey[place])
     shown = torch.from_numpy(grey * 2 - 1)[:, None].expand(-1, 3, -1, -1)
     return shown, torch.from_numpy(covered.astype(np.float32) / 255)
 
