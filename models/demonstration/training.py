@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 #: Of the training: where it stands, in its folder.
 _STATE, _LOG = "state.pt", "log.jsonl"
 _SAVED_EVERY = 100  # steps
-#: How much the tower's own heads count beside the answers.
-_WHILE_ASKING = 0.5
+#: How much whole boxes count; an error is in parts of the picture.
+_BOXES = 4.0
 #: How far pictures are moved at most, in cells of the regions.
 _SHIFT = 3
 _WARM_STEPS = 120
@@ -44,7 +44,8 @@ class Part:
     """A stretch of the training: its steps, its highest and its last learning rate.
 
     ``films`` are shown in each step, and ``pairs`` of films besides, with questions on all of them
-    if ``asks``. With ``looks`` the vision tower is trained, by its own heads too. ``dull`` is the
+    if ``asks``. With ``looks`` the vision tower is trained, by its own heads too, with ``boxes``
+    also by that of whole boxes. ``dull`` is the
     part of the pictures that are shown with little contrast, as films with a wide window are.
     """
 
@@ -55,6 +56,7 @@ class Part:
     pairs: int
     asks: bool
     looks: bool
+    boxes: bool = False
     dull: float = 0.0
 
 
@@ -63,7 +65,7 @@ class Part:
 PARTS = (
     Part(2400, 1.0e-3, 1.5e-4, films=32, pairs=0, asks=False, looks=True),
     Part(300, 1.5e-3, 6.0e-4, films=20, pairs=14, asks=True, looks=False, dull=0.3),
-    Part(1100, 6.0e-4, 5.0e-6, films=20, pairs=14, asks=True, looks=True, dull=0.3),
+    Part(1000, 7.0e-4, 5.0e-6, films=20, pairs=14, asks=True, looks=True, boxes=True, dull=0.3),
 )
 
 
@@ -188,8 +190,13 @@ def _step(
             patches, tokens = looked_at(run.model, pictures.to(device))
         if part.looks:
             seen = dense.loss(run.heads, patches, tokens, covered.to(device))
-            total = total + seen * (_WHILE_ASKING if part.asks else 1.0)
+            total = total + seen
             figures["dense"] = seen.item()
+        if part.boxes:
+            where = torch.from_numpy(films.boxes[[film for group in chosen for film in group]])
+            apart = dense.box_loss(run.heads, tokens, covered.to(device), where.to(device))
+            total = total + _BOXES * apart
+            figures["boxes"] = apart.item()
         if part.asks:
             scenes = _lessons(rng, films, chosen, vocabulary)
             more, told = _taught(run, tokens, writer, scenes)
