@@ -42,8 +42,6 @@ class Photometric(StrEnum):
     MONOCHROME2 = "MONOCHROME2"  # the smallest is black
 
 
-#: Issuer of Patient ID (0010,0021): no hospital's.
-ISSUER = "DICOM-NODE PHANTOMS"
 #: Values are stored in so many bits.
 _BITS = 12
 _WHITE = (1 << _BITS) - 1  # the greatest stored value
@@ -72,11 +70,15 @@ class DrawnFilm:
 
 
 def person(seed: int, kind: str = "") -> Patient:
-    """The invented adult of a seed; ``kind`` tells apart the persons that share one."""
+    """The invented adult of a seed; ``kind`` tells apart the persons that share one.
+
+    No issuer of the ID is stated: small archives answer neither that nor a birth date, and the
+    guard against the wrong patient (docs/identity.md) would then keep the prior of a pair away.
+    """
     words = [word for word in (kind.upper(), f"SEED {seed}") if word]
     return Patient(
         id="-".join(["PHANTOM", *words]).replace(" ", "-"),
-        issuer=ISSUER,
+        issuer="",
         name=f"PHANTOM^{' '.join(words)}",
         birth_date=date(_FIRST_BIRTH + seed % _BIRTHS, 1 + seed % 12, 1 + seed % 28),
         sex="O",
@@ -124,7 +126,6 @@ def _patient(dataset: Dataset, film: DrawnFilm) -> None:
     """Patient (PS3.3 C.7.1.1)."""
     dataset.PatientName = film.person.name
     dataset.PatientID = film.person.id
-    dataset.IssuerOfPatientID = film.person.issuer
     dataset.PatientBirthDate = f"{film.person.birth_date:%Y%m%d}"
     dataset.PatientSex = film.person.sex
     dataset.PatientComments = "Drawn by a program. Not a person."

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 
 from dicom_node import phantom_films
 from dicom_node.phantom_films import DrawnFilm, Modality, Photometric
@@ -71,7 +70,7 @@ class Drawn:
     seed: int
     kind: Kind
     films: tuple[Film, ...]
-    changes: Mapping[str, ChangeKind] = MappingProxyType({})
+    changes: Mapping[str, ChangeKind] = field(default_factory=dict)
 
 
 def draw(seed: int, wanted: Wanted) -> Drawn:

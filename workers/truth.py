@@ -37,11 +37,16 @@ def of_film(drawn: Drawn, film: Film) -> dict[str, object]:
         "photometric_interpretation": str(written.photometric),
         "rows": rows,
         "columns": columns,
-        "pixel_spacing_mm": phantom.spacing,
+        "pixel_spacing_mm": round(phantom.spacing, 4),
         "frontal_chest": phantom.chest,
         "findings": [
-            {"name": one.name, "site": one.site, "box": asdict(one.box), "extent_mm": one.extent}
-            for one in phantom.signs
+            {
+                "name": sign.name,
+                "site": sign.site,
+                "box": asdict(sign.box),
+                "extent_mm": round(sign.extent, 1),
+            }
+            for sign in phantom.signs
         ],
         "absent": [name for name in FINDINGS if name not in shown] if phantom.chest else [],
         "anatomy": {name: asdict(box) for name, box in phantom.anatomy.items()},
