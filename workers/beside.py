@@ -11,6 +11,11 @@ from dicom_node.report import ChangeKind, Finding, Presence, Report
 from dicom_node.vocabulary import Vocabulary
 from models.demonstration.truth import FINDINGS, Phantom, Sign
 
+#: What has to be said below the table.
+LEGEND = (
+    "overlap: of the true box and the one that was read, intersection over union, 0 to 1\n"
+    "-: phantoms have no truth about it"
+)
 _UNKNOWN = "-"
 
 
@@ -24,7 +29,7 @@ def table(
     signs = {sign.name: sign for sign in phantom.signs}
     read = {finding.name: finding for finding in result.findings}
     gaps = [gap.finding for gap in result.unread]
-    shown = Table("finding", "truth", "read", "overlap of boxes")
+    shown = Table("finding", "truth", "read", "overlap", box=None)
     for name in dict.fromkeys((*FINDINGS, *read, *gaps)):
         sign, finding = signs.get(name), read.get(name)
         shown.add_row(

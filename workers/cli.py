@@ -15,7 +15,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 import dicom_node
@@ -27,7 +26,7 @@ from dicom_node.ledger.jobs import State
 from dicom_node.phantom_films import Modality, Photometric
 from dicom_node.text import as_text
 from workers import bench, checking, demo, edge, local, phantoms, showing, supervise, tasks
-from workers.drawn import SIDE, Kind, Wanted
+from workers.drawn import SIDE, Wanted
 from workers.site import Configuration, configure, open_site
 
 app = typer.Typer(
@@ -44,7 +43,7 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 _CONFIG = Path("config/node.yaml")
-_LAST_SEED = 2**63 - 1
+_MONOCHROME2 = Photometric.MONOCHROME2
 
 
 def _print_version(asked: bool) -> None:
@@ -233,39 +232,19 @@ def migrate(config: ConfigOption = _CONFIG) -> None:
 
 @app.command()
 def phantom(
-    seed: Annotated[int, typer.Option(min=0, max=_LAST_SEED, help="Chooses what is drawn.")],
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Chooses what is drawn.")],
     out: Annotated[Path, typer.Option(help="Folder for the films.")],
     *,
     count: Annotated[int, typer.Option(min=1, help="How many seeds, counting from --seed.")] = 1,
-    pair: Annotated[
-        bool, typer.Option("--pair", help="An earlier and a current film of one phantom.")
-    ] = False,
-    other: Annotated[
-        bool, typer.Option("--other", help="No chest film, though the header says so.")
-    ] = False,
-    side: Annotated[
-        int, typer.Option(min=128, max=4096, help="Longer side of a film, pixels.")
-    ] = SIDE,
+    pair: Annotated[bool, typer.Option("--pair", help="An earlier and a current film.")] = False,
+    other: Annotated[bool, typer.Option("--other", help="No chest, whatever its header.")] = False,
+    side: Annotated[int, typer.Option(min=128, max=4096, help="Longer side, pixels.")] = SIDE,
     modality: Annotated[Modality, typer.Option(help="Kind of DICOM object.")] = Modality.CR,
-    photometric: Annotated[
-        Photometric, typer.Option(help="The same for all films, whatever their seeds.")
-    ] = Photometric.MONOCHROME2,
+    photometric: Annotated[Photometric, typer.Option(help="Same for every seed.")] = _MONOCHROME2,
 ) -> None:
-    """Draw chest films with known truth: as DICOM, with the truth as JSON and as a picture.
-
-    The same seed and options write the same files. Nothing that is there is overwritten.
-    """
-    if pair and other:
-        raise Misconfigured("--pair and --other exclude each other")
-    kind = Kind.PAIR if pair else Kind.OTHER if other else Kind.CHEST
-    wanted = Wanted(kind, side, modality, photometric)
-    written = phantoms.write_all(range(seed, seed + count), wanted, out)
-    told = Console(stderr=True)
-    for number, names in track(
-        written, "drawing", total=count, console=told, transient=True, disable=count == 1
-    ):
-        _print(f"seed {number}: {', '.join(names)}")
-    _print(f"written to {out}")
+    """Draw chest films with known truth: as DICOM, with the truth as JSON and as a picture."""
+    wanted = Wanted(phantoms.kind(pair=pair, other=other), side, modality, photometric)
+    phantoms.run(range(seed, seed + count), wanted, out, console)
 
 
 @app.command(name="demo")

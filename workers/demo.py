@@ -123,6 +123,7 @@ def _tell_report(site: Site, result: Report, drawn: Drawn, console: Console) -> 
     console.rule("the same beside the truth, which is known because the film was drawn")
     wide = console if console.is_terminal else Console(file=console.file, width=160)
     wide.print(beside.table(drawn.films[-1].phantom, drawn.changes, result, vocabulary))
+    _print(console, beside.LEGEND)
 
 
 def _tell_results(site: Site, job: Job, stage: Stage, out: Path, console: Console) -> int:

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
 
 from dicom_node import durable
 from dicom_node.errors import Misconfigured
 from workers import truth
-from workers.drawn import Drawn, Wanted, draw
+from workers.drawn import Drawn, Kind, Wanted, draw
 
 
-def write_all(
-    seeds: Iterable[int], wanted: Wanted, folder: Path
-) -> Iterator[tuple[int, list[str]]]:
-    """Draw and write seed by seed; after each, the seed and the names of its files.
+def kind(*, pair: bool, other: bool) -> Kind:
+    """What the options of the command ask for.
+
+    Raises:
+        Misconfigured: for two things at once.
+    """
+    if pair and other:
+        raise Misconfigured("--pair and --other exclude each other")
+    return Kind.PAIR if pair else Kind.OTHER if other else Kind.CHEST
+
+
+def run(seeds: Sequence[int], wanted: Wanted, folder: Path, console: Console) -> None:
+    """Draw and write seed by seed, and name the files of each; of many with progress.
 
     Raises:
         Misconfigured: see :func:`write`.
     """
-    for seed in seeds:
-        made = files(draw(seed, wanted))
-        write(made, folder)
-        yield seed, list(made)
+    with Progress(
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=console.is_terminal,  # what goes into a pipe must not become progress
+        disable=len(seeds) == 1,
+    ) as progress:
+        for seed in progress.track(seeds, description="drawing"):
+            made = files(draw(seed, wanted))
+            write(made, folder)
+            _print(console, f"seed {seed}: {', '.join(made)}")
+    _print(console, f"written to {folder}")
 
 
 def files(drawn: Drawn) -> dict[str, bytes]:
@@ -61,3 +80,7 @@ def _must_be_free(path: Path, content: bytes) -> None:
         raise Misconfigured(
             f"{path} is there already and is another file: choose another folder, or move it away"
         )
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -101,5 +101,7 @@ def _legend(drawn: Drawn, film: Film) -> Iterator[Line]:
             parts.append(wording.change(changes[sign.name]))
         colour = vocabulary().findings[sign.name].colour
         yield Line(f"{number}  {wording.title(sign.name)}: {', '.join(parts)}", colour)
-    for name in changes.keys() - {sign.name for sign in film.phantom.signs}:
-        yield Line(f"-  {wording.title(name)}: {wording.change(changes[name])}", QUIET)
+    shown = {sign.name for sign in film.phantom.signs}
+    for name, kind in changes.items():
+        if name not in shown:
+            yield Line(f"-  {wording.title(name)}: {wording.change(kind)}", QUIET)

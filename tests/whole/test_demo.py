@@ -81,7 +81,7 @@ def test_every_finding_is_told_beside_the_truth(shown: Shown) -> None:
     rows = {
         cells[0]: cells[1:]
         for line in table.splitlines()
-        if len(cells := [cell.strip() for cell in line.strip("│").split("│")]) == 4
+        if len(cells := re.split(r" {2,}", line.strip())) >= 3
     }
     asked = {one.name for one in report.from_json(_report(shown)).findings}
     assert set(FINDINGS) | asked <= set(rows)
