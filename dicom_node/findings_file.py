@@ -86,19 +86,19 @@ class FindingsFile(_Section):
         return self
 
 
-def load(path: Path) -> Vocabulary:
-    """The vocabulary of a file.
+def load(path: Path, *, unasked: bool = False) -> Vocabulary:
+    """The vocabulary of a file; with ``unasked`` also what is ready but not switched on.
 
     Raises:
         Misconfigured: the file cannot be used as written; one line a fault.
     """
-    return vocabulary(yamlfile.load(path, FindingsFile))
+    return vocabulary(yamlfile.load(path, FindingsFile), unasked=unasked)
 
 
-def vocabulary(file: FindingsFile) -> Vocabulary:
+def vocabulary(file: FindingsFile, *, unasked: bool = False) -> Vocabulary:
     """The findings that are asked about and all sites, in the order of the file."""
     return Vocabulary(
-        findings={entry.name: _finding(entry) for entry in file.findings if entry.ask},
+        findings={entry.name: _finding(entry) for entry in file.findings if entry.ask or unasked},
         sites={entry.name: _site(entry) for entry in file.sites},
     )
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Plane = NDArray[np.float32]
+#: float32 (rows, columns).
+Plane = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def stroke(
     canvas: Canvas, plane: Plane, points: Sequence[tuple[float, float]], width: float, dense: float
 ) -> None:
     """Draw a soft line of straight pieces onto a plane; ``width`` in millimetres."""
-    for begin, end in zip(points, points[1:], strict=False):
+    for begin, end in pairwise(points):
         middle = ((begin[0] + end[0]) / 2, (begin[1] + end[1]) / 2)
         reach = float(np.hypot(end[0] - begin[0], end[1] - begin[1])) / 2 + 2 * width
         rows, columns = canvas.part(*middle, reach)

@@ -26,7 +26,8 @@ _GROWTH = (1.42, 1.9)
 _HEART_GROWTH = 0.07
 #: A stable finding differs by so much: no two films are alike.
 _STABLE = (0.97, 1.03)
-_FATES = (
+#: What becomes of a finding from one film to the next, and how often.
+FATES = (
     (ChangeKind.IMPROVED, 0.28),
     (ChangeKind.STABLE, 0.28),
     (ChangeKind.WORSENED, 0.28),
@@ -93,7 +94,7 @@ def _size(rng: np.random.Generator) -> tuple[float, float]:
 
 
 def _fate(rng: np.random.Generator) -> ChangeKind:
-    return _FATES[int(rng.choice(len(_FATES), p=[often for _, often in _FATES]))][0]
+    return FATES[int(rng.choice(len(FATES), p=[often for _, often in FATES]))][0]
 
 
 def _sizes(rng: np.random.Generator, span: Span, fate: ChangeKind) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""From density to the film: what lies on the patient, how the detector saw it, what was burned in."""
+"""From density to the film: what lies on the patient, what the detector saw, what is burned in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Films that are no frontal chest radiographs: limbs, skull, pelvis, lateral chest, nothing at all."""
+"""Films that are no frontal chest radiographs: limbs, skull, pelvis, lateral chest, nothing."""
 
 from __future__ import annotations
 
@@ -64,7 +64,12 @@ def _lateral(rng: np.random.Generator, canvas: Canvas) -> Plane:
     air = ellipse(canvas, (way * 8, -25), (rng.uniform(85, 105), rng.uniform(125, 150)), way * 8)
     drawn -= ramp(air, 10) * np.float32(0.5)
     drawn += ramp(ellipse(canvas, (-way * 35, 40), (55, 50), 30), 8) * np.float32(0.35)
-    back = [(way * 70, -230), (way * 95, -60), (way * 80, 120), (way * 70, 240)]
+    back: list[tuple[float, float]] = [
+        (way * 70, -230),
+        (way * 95, -60),
+        (way * 80, 120),
+        (way * 70, 240),
+    ]
     drawn += _bone(canvas, back, 17)
     phase = (canvas.y + way * canvas.x * np.float32(0.5)) / np.float32(26)
     return drawn + np.cos(phase * np.float32(2 * np.pi)) * np.float32(0.04) * ramp(air + 15, 8)

@@ -1,4 +1,4 @@
-"""The findings: drawn as a plan in terms of the lung, then painted on each canvas of the patient."""
+"""The findings: planned in terms of the lung, then painted on each canvas of the patient."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ _SIDES: tuple[Side, Side] = ("right", "left")
 _SPANS = {"pleural effusion": "effusion"}
 #: How dense each finding is, before the ranges' contrast.
 _DENSE: dict[str, Span] = {
-    "nodule": (0.13, 0.24),
-    "mass": (0.14, 0.3),
-    "consolidation": (0.13, 0.3),
+    "nodule": (0.2, 0.34),
+    "mass": (0.19, 0.36),
+    "consolidation": (0.19, 0.36),
     "pleural effusion": (0.26, 0.42),
-    "pneumothorax": (0.04, 0.09),
+    "pneumothorax": (0.05, 0.11),
 }
 
 
@@ -86,7 +86,7 @@ def _draw(
     side, zone = taken[0]
     span: Span = getattr(ranges, _SPANS.get(name, name))
     lowest = (body.domes[0 if side == "right" else 1] - span[1] / 2 - body.top) / body.height
-    behind_heart = side == "left" and zone == 2  # noqa: PLR2004 - the lowest of three
+    behind_heart = side == "left" and zone == 2
     return Planned(
         name=name,
         side=side,

@@ -8,12 +8,12 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dicom_node.errors import Misconfigured
 from dicom_node.report import Weights
 
-#: In a folder whose weights are not a trained model: what they are.
+#: In a folder whose weights are not a model for patients: what they are.
 NOTE = "dicom-node.json"
 _MEDGEMMA = "google/medgemma-1.5-4b-it"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -27,6 +27,8 @@ class _Note(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: Literal[Weights.RANDOM, Weights.DEMONSTRATION]
+    #: The version of each question that the weights were trained on.
+    questions: dict[str, str] = Field(default_factory=dict)
 
 
 def locate(model: str | None, revision: str | None) -> Path:
@@ -60,11 +62,26 @@ def kind(folder: Path) -> Weights:
     Raises:
         Misconfigured: the note cannot be read.
     """
+    note = _note(folder)
+    return Weights.MODEL if note is None else note.weights
+
+
+def questions(folder: Path) -> dict[str, str]:
+    """The versions of the questions that the weights were trained on, as the folder's note says.
+
+    Raises:
+        Misconfigured: the note cannot be read.
+    """
+    note = _note(folder)
+    return {} if note is None else note.questions
+
+
+def _note(folder: Path) -> _Note | None:
     path = folder / NOTE
     if not path.exists():
-        return Weights.MODEL
+        return None
     try:
-        return _Note.model_validate_json(path.read_bytes()).weights
+        return _Note.model_validate_json(path.read_bytes())
     except ValidationError:
         raise Misconfigured(
             f'{path}: write {{"weights": "random"}} or {{"weights": "demonstration"}}'

@@ -1,0 +1,118 @@
+"""What a training teaches: the node's own questions, with the answers of the truth. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from string import ascii_uppercase
+from typing import TypeVar
+
+import numpy as np
+
+from dicom_node import findings_file
+from dicom_node.report import ChangeKind
+from dicom_node.vocabulary import FindingTerm, Vocabulary
+from models.demonstration.pool import Box2d, Shown
+from models.demonstration.truth import FINDINGS
+from models.questions import change, location, presence, site, suitability
+from models.questions.asked import Asked
+
+#: Findings of config/findings.yaml that no phantom has: the answer is always no.
+NEVER = ("atelectasis", "pulmonary edema", "fracture", "pneumomediastinum", "ground-glass opacity")
+#: The finding that is any of these; asked where it is, the largest counts.
+OPACITY, OPACITIES = "lung opacity", ("nodule", "mass", "consolidation")
+T = TypeVar("T")
+_CHANGES = (ChangeKind.IMPROVED, ChangeKind.STABLE, ChangeKind.WORSENED)
+
+
+def terms() -> Vocabulary:
+    """All words of the shipped config/findings.yaml, also those that are not switched on."""
+    with resources.as_file(resources.files("config") / "findings.yaml") as path:
+        return findings_file.load(path, unasked=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A question about pictures (by number, the earlier first) and its answer."""
+
+    pictures: tuple[int, ...]
+    prompt: str
+    answer: str
+
+
+def of_film(
+    rng: np.random.Generator, number: int, shown: Shown, vocabulary: Vocabulary
+) -> list[Lesson]:
+    """Some questions about one picture: what is there, what is not, where."""
+    alone = (number,)
+    if not shown.chest or rng.random() < 0.06:
+        yes = "yes" if shown.chest else "no"
+        return [Lesson(alone, suitability.prompt(Asked("")), f"Final Answer: {yes}")]
+    there = _there(shown)
+    absent = [name for name in FINDINGS if name not in there]
+    names = [*_some(rng, list(there), 2), *_some(rng, absent, 2)]
+    if rng.random() < 0.3:
+        names += _some(rng, [OPACITY, *NEVER], 1)
+    lessons = [_presence(alone, vocabulary.findings[name], name in there) for name in names]
+    lessons += [
+        _location(alone, phrase, box) for phrase, box in _some(rng, [*shown.anatomy.items()], 1)
+    ]
+    for name in _some(rng, list(there), 2):
+        where, box = there[name]
+        lessons.append(_location(alone, vocabulary.findings[name].phrase, box))
+        if rng.random() < 0.5 and len(vocabulary.sites_of(name)) > 1:
+            lessons.append(_site(alone, vocabulary, name, where))
+    return lessons
+
+
+def of_pair(
+    prior: int, current: int, changes: Mapping[str, str], vocabulary: Vocabulary
+) -> list[Lesson]:
+    """How each finding that both pictures show has changed."""
+    return [
+        Lesson(
+            (prior, current),
+            change.prompt(Asked(vocabulary.findings[name].phrase)),
+            f"Final Answer: {ascii_uppercase[_CHANGES.index(ChangeKind(kind))]}",
+        )
+        for name, kind in changes.items()
+        if kind in _CHANGES
+    ]
+
+
+def _there(shown: Shown) -> dict[str, tuple[str, Box2d]]:
+    """Each finding that is there, with what follows from them."""
+    there = dict(shown.findings)
+    opacities = [there[name] for name in OPACITIES if name in there]
+    if opacities:
+        there[OPACITY] = max(opacities, key=lambda one: _area(one[1]))
+    return there
+
+
+def _presence(alone: tuple[int, ...], term: FindingTerm, there: bool) -> Lesson:
+    answer = f"Final Answer: {'yes' if there else 'no'}"
+    return Lesson(alone, presence.prompt(Asked(term.phrase)), answer)
+
+
+def _location(alone: tuple[int, ...], phrase: str, box: Box2d) -> Lesson:
+    asked = Asked(phrase)
+    lead = location.enforced(asked).lead
+    rest = location.EXAMPLE.partition(lead)[2]
+    close = rest[rest.index("]") + 1 :].replace(location.EXAMPLE_ASKED.phrase, phrase)
+    return Lesson(alone, location.prompt(asked), f"{lead}{list(box)}{close}")
+
+
+def _site(alone: tuple[int, ...], vocabulary: Vocabulary, name: str, where: str) -> Lesson:
+    sites = vocabulary.sites_of(name)
+    asked = Asked(vocabulary.findings[name].phrase, tuple(one.phrase for one in sites))
+    letter = ascii_uppercase[[one.name for one in sites].index(where)]
+    return Lesson(alone, site.prompt(asked), f"Final Answer: {letter}")
+
+
+def _some(rng: np.random.Generator, of: list[T], most: int) -> list[T]:
+    return [of[i] for i in rng.permutation(len(of))[:most]]
+
+
+def _area(box: Box2d) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
