@@ -80,7 +80,7 @@ def test_the_command_writes_the_same_again_and_leaves_what_is_there(tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--seed", -1), "-1"),
+        (("--seed", -1), "--seed"),
         (("--seed", 1, "--count", 0), "--count"),
         (("--seed", 1, "--pair", "--other"), "--pair and --other exclude each other"),
         (("--seed", 1, "--modality", "CT"), "CT"),
