@@ -189,7 +189,7 @@ def test_one_version_of_torch() -> None:
 def test_every_dependency_is_pinned() -> None:
     optional = PYPROJECT["project"]["optional-dependencies"]
     asked = PYPROJECT["project"]["dependencies"] + optional["worker"] + optional["dev"]
-    names = {re.split(r"[\[<>=]", one)[0] for one in [*asked, *optional["demo"]]} - {"dicom-node"}
+    names = {re.split(r"[\[<>=]", one)[0] for one in asked} - {"dicom-node"}
     pinned = {_plain(line.split("==")[0]) for line in _text("constraints.txt").splitlines()}
     assert {_plain(name) for name in names} <= pinned
     assert "+" not in _text("constraints.txt"), "a local version is of one build only"
@@ -289,7 +289,7 @@ def _needed(package: str, extras: set[str]) -> set[str]:
 def test_the_licence_of_every_runtime_dependency_is_told() -> None:
     page = _text("docs/licences.md")
     named = {_plain(word) for word in re.findall(r"[A-Za-z][\w.-]*\w", page)}
-    needed = _needed("dicom-node", {"worker", "demo"})
+    needed = _needed("dicom-node", {"worker"})
     assert {"torch", "pydicom", "celery"} <= needed
     of_torchs_build = re.compile(r"nvidia-|cuda-")
     assert {one for one in needed if not of_torchs_build.match(one)} <= named

@@ -23,8 +23,10 @@ from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.ledger import jobs, quarantined
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import State
+from dicom_node.phantom_films import Modality, Photometric
 from dicom_node.text import as_text
-from workers import bench, checking, demo, edge, local, showing, supervise, tasks
+from workers import bench, checking, demo, edge, local, phantoms, showing, supervise, tasks
+from workers.drawn import SIDE, Wanted
 from workers.site import Configuration, configure, open_site
 
 app = typer.Typer(
@@ -41,6 +43,7 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 _CONFIG = Path("config/node.yaml")
+_MONOCHROME2 = Photometric.MONOCHROME2
 
 
 def _print_version(asked: bool) -> None:
@@ -225,6 +228,23 @@ def migrate(config: ConfigOption = _CONFIG) -> None:
     """Bring the ledger up to date; safe while several programs run."""
     _ledger(config)
     _print("the ledger is up to date")
+
+
+@app.command()
+def phantom(
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Chooses what is drawn.")],
+    out: Annotated[Path, typer.Option(help="Folder for the films.")],
+    *,
+    count: Annotated[int, typer.Option(min=1, help="How many seeds, counting from --seed.")] = 1,
+    pair: Annotated[bool, typer.Option("--pair", help="An earlier and a current film.")] = False,
+    other: Annotated[bool, typer.Option("--other", help="No chest, whatever its header.")] = False,
+    side: Annotated[int, typer.Option(min=128, max=4096, help="Longer side, pixels.")] = SIDE,
+    modality: Annotated[Modality, typer.Option(help="Kind of DICOM object.")] = Modality.CR,
+    photometric: Annotated[Photometric, typer.Option(help="Same for every seed.")] = _MONOCHROME2,
+) -> None:
+    """Draw chest films with known truth: as DICOM, with the truth as JSON and as a picture."""
+    wanted = Wanted(phantoms.kind(pair=pair, other=other), side, modality, photometric)
+    phantoms.run(range(seed, seed + count), wanted, out, console)
 
 
 @app.command(name="demo")

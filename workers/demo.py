@@ -1,7 +1,8 @@
 """``dicom-node demo``: the main job from end to end, on this machine, with real parts.
 
 A small PACS (pynetdicom's ``qrscp``), the node as ``dicom-node run`` starts it, an earlier study in
-the PACS, the current one sent by C-STORE; then what came back.
+the PACS, the current one sent by C-STORE; then what came back. Both films are drawn, so that what
+the model says can be held against the truth.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -26,16 +26,20 @@ from dicom_node import report
 from dicom_node.archives import ARCHIVES, FoundSeries, FoundStudy
 from dicom_node.association import echo
 from dicom_node.deliver import Sent, Verdict, send
-from dicom_node.demo_films import PRIOR_DAYS, make_prior
-from dicom_node.errors import Misconfigured, Unreachable
+from dicom_node.errors import Unreachable
 from dicom_node.headers import read_study
 from dicom_node.ledger import deliveries, history, jobs
 from dicom_node.ledger.deliveries import Delivery
 from dicom_node.ledger.jobs import Job
 from dicom_node.peer import Peer
+from dicom_node.report import Report
 from dicom_node.text import as_text
-from workers import local, way
+from workers import beside, local, phantoms, way
+from workers.drawn import PRIOR_DAYS, Drawn, Kind, Wanted, draw
 from workers.site import Site, configure, open_site
+
+#: Of the phantom pair that is read: a pair in which something changed.
+PAIR_SEED = 3
 
 _LOOPBACK = "127.0.0.1"
 _START_SECONDS = 60.0
@@ -61,10 +65,14 @@ class Stage:
     pacs: Peer
     node: Peer
 
+    @property
+    def films(self) -> Path:
+        """Where the two films and the truth about them lie."""
+        return self.folder / "films"
+
 
 def run(out: Path, console: Console) -> int:
     """Show the main job; the exit status is 0 only if the results are in the PACS."""
-    current = _real_film()
     work = (out / "work").resolve()  # the PACS takes a relative path from a folder of its own
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -74,45 +82,68 @@ def run(out: Path, console: Console) -> int:
         node=Peer("node", "DICOMNODE", _LOOPBACK, _free_port(), "DEMOPACS"),
     )
     say = _Steps(console)
+    drawn = draw(PAIR_SEED, Wanted(Kind.PAIR))
+    prior, current = _films(drawn, stage.films)
+    say(f"drew an earlier and a current chest film of one phantom, seed {PAIR_SEED}")
     config = work / "site" / "node.yaml"
     with _pacs(stage) as pacs, _node(stage, config) as node:
         _wait_for(stage.pacs, pacs)
         say(f"PACS {stage.pacs.ae_title} (pynetdicom's qrscp) answers on port {stage.pacs.port}")
-        prior = work / "prior.dcm"
-        make_prior(current, prior)
         _must_accept(send([prior], stage.pacs), "the PACS")
-        say(f"earlier study put into the PACS: made from the current film, {PRIOR_DAYS} days older")
+        say(f"earlier study put into the PACS: {prior.name}, {PRIOR_DAYS} days older")
         _wait_for(stage.node, node)
         say(f"node {stage.node.ae_title} answers on port {stage.node.port}")
         _must_accept(send([current], stage.node), "the node")
-        say("current study sent to the node by C-STORE: RG1_UNCI.dcm, a real chest film")
+        say(f"current study sent to the node by C-STORE: {current.name}")
         site = open_site(configure(config))
         job = _follow(site, say)
-        return _tell(site, job, stage, out, console)
+        if job.report is None:
+            console.print(f"the study ended as {job.state}: {job.reason}", markup=False)
+            return 1
+        _tell_report(site, report.from_json(job.report), drawn, console)
+        return _tell_results(site, job, stage, out, console)
 
 
-def _tell(site: Site, job: Job, stage: Stage, out: Path, console: Console) -> int:
-    if job.report is None:
-        console.print(f"the study ended as {job.state}: {job.reason}", markup=False)
-        return 1
-    result = report.from_json(job.report)
+def _films(drawn: Drawn, folder: Path) -> Iterator[Path]:
+    """Write the pair, its truth and its picture; the DICOM files, the prior first."""
+    phantoms.write(phantoms.files(drawn), folder)
+    return (folder / f"{film.name}.dcm" for film in drawn.films)
+
+
+def _copy_truth(films: Path, out: Path) -> None:
+    """Beside ``report.json`` and ``picture.png``, to be compared with them."""
+    shutil.copyfile(films / f"pair-{PAIR_SEED}-current.json", out / "truth.json")
+    shutil.copyfile(films / f"pair-{PAIR_SEED}.png", out / "truth.png")
+
+
+def _tell_report(site: Site, result: Report, drawn: Drawn, console: Console) -> None:
+    vocabulary = site.configuration.vocabulary
     console.rule("report")
-    text = as_text(result, site.configuration.vocabulary)
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    _print(console, as_text(result, vocabulary))
+    console.rule("the same beside the truth, which is known because the film was drawn")
+    wide = console if console.is_terminal else Console(file=console.file, width=160)
+    wide.print(beside.table(drawn.films[-1].phantom, drawn.changes, result, vocabulary))
+    _print(console, beside.LEGEND)
+
+
+def _tell_results(site: Site, job: Job, stage: Stage, out: Path, console: Console) -> int:
+    result = report.from_json(job.report or "")
     rows = deliveries.of_job(site.database, job.id)
+    films = way.films(site, job, result)
     console.rule("in the PACS now")
-    for study, series in _held(stage.pacs, way.films(site, job, result)[0]):
+    for study, series in _held(stage.pacs, films[0]):
         mine = any(row.made.series_instance_uid == series.series_instance_uid for row in rows)
-        what = "result" if mine else "earlier study, made from the current film"
-        line = f"{study.date}  {series.modality:<3}  {series.series_instance_uid}  {what}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print("The current film itself was sent to the node alone, so it is not listed here.")
+        what = "result" if mine else "earlier study"
+        _print(console, f"{study.date}  {series.modality:<3}  {series.series_instance_uid}  {what}")
+    _print(console, "The current film itself was sent to the node alone, so it is not listed here.")
     there = {row.made.output for row in rows if _in_pacs(row, job, stage.pacs)}
-    local.write(result, site.configuration, *way.films(site, job, result), out)
+    local.write(result, site.configuration, *films, out)
+    text = as_text(result, site.configuration.vocabulary)
     (out / "report.txt").write_text(text, encoding="utf-8")
+    _copy_truth(stage.films, out)
     console.rule(f"written to {out}")
     for path in sorted(one for one in out.iterdir() if one.is_file()):
-        console.print(f"  {path}", markup=False, highlight=False)
+        _print(console, f"  {path}")
     wrong = _EXPECTED - there
     if wrong:
         console.print(f"not in the PACS: {', '.join(sorted(wrong))}", markup=False)
@@ -238,13 +269,6 @@ def _in_pacs(row: Delivery, job: Job, pacs: Peer) -> bool:
     )
 
 
-def _real_film() -> Path:
-    spec = find_spec("data_store")  # the PyPI package pydicom-data
-    if spec is None or spec.origin is None:
-        raise Misconfigured("the demo's film is not installed: pip install 'dicom-node[demo]'")
-    return Path(spec.origin).parent / "data" / "RG1_UNCI.dcm"
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((_LOOPBACK, 0))
@@ -261,5 +285,8 @@ class _Steps:
 
     def __call__(self, text: str) -> None:
         seconds = time.monotonic() - self._began
-        line = f"[{seconds:5.1f} s] {text}"
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _print(self.console, f"[{seconds:5.1f} s] {text}")
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

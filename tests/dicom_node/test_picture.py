@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from report_builders import MADE, prior_of, report_on, several, unchanged, unread
 
-from dicom_node import picture, wording
+from dicom_node import canvas, picture, wording
 from dicom_node.geometry import Box
 from dicom_node.report import BoxShows, Film, Finding, Presence, Report, Weights
 from dicom_node.study import Frame, Instance, View
@@ -183,12 +183,12 @@ def test_it_is_legible_and_the_same_each_time(vocabulary: Vocabulary, tmp_path: 
     "corner", [(0, 0), (700, 0), (0, 780), (780, 780), (400, 400), (790, 5), (5, 790)]
 )
 def test_labels_stay_in_the_film_and_cover_no_other(corner: tuple[int, int]) -> None:
-    panel = picture._Area(100, 200, 900, 1000)
+    panel = canvas.Area(100, 200, 900, 1000)
     left, top = panel.left + corner[0], panel.top + corner[1]
-    box = picture._Area(left, top, min(left + 90, 900), min(top + 60, 1000))
-    taken: list[picture._Area] = []
+    box = canvas.Area(left, top, min(left + 90, 900), min(top + 60, 1000))
+    taken: list[canvas.Area] = []
     for number in range(16):  # all sixteen findings at one place
-        place = picture._free_place(box, 250 + 3 * number, 45, panel, taken)
+        place = canvas.free_place(box, 250 + 3 * number, 45, panel, taken)
         assert place.within(panel)
         assert all(place.beside(other) for other in taken)
         taken.append(place)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from earlier import make_prior
 from numpy.typing import NDArray
 from untrained import write_untrained
 
 from dicom_node import findings_file
-from dicom_node.demo_films import make_prior
 from dicom_node.headers import read_study
 from dicom_node.pixels import read_frame
 from dicom_node.study import Frame
@@ -54,7 +54,7 @@ def current(rg1: Path) -> Frame:
 
 @pytest.fixture(scope="session")
 def prior(rg1: Path, tmp_path_factory: pytest.TempPathFactory) -> Frame:
-    """The earlier film of the demonstration, made from the real one."""
+    """An earlier film, made from the real one."""
     path = tmp_path_factory.mktemp("prior") / "prior.dcm"
     make_prior(rg1, path)
     return _frame(path)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from builders import IDENTITY, variant
-
-from dicom_node.demo_films import make_prior
+from earlier import make_prior
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from builders import chest, chest_picture
+from earlier import make_prior
 from nodes import Site, dicom_node, peer
 from peers import Orthanc, free_port
 from PIL import Image
@@ -39,7 +40,7 @@ def test_help_tells_of_every_command() -> None:
     assert "Not for clinical use" in told
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "demo"])
+@pytest.mark.parametrize("command", [*COMMANDS, "demo", "phantom"])
 def test_every_command_has_help(command: str) -> None:
     done = dicom_node(command, "--help")
     assert done.returncode == 0
@@ -120,8 +121,6 @@ def test_check_names_missing_weights_and_their_licence(site: Site, tmp_path: Pat
 
 
 def test_read_makes_everything_from_local_files(site: Site, tmp_path: Path, rg1: Path) -> None:
-    from dicom_node.demo_films import make_prior
-
     make_prior(rg1, tmp_path / "prior.dcm")
     out = tmp_path / "out"
     done = site.command("read", rg1, "--prior", tmp_path / "prior.dcm", "--out", out)

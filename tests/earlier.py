@@ -1,4 +1,4 @@
-"""The two films of the demonstration: a real one, and an earlier one that is made from it."""
+"""An earlier film, made from the real one of the tests."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def make_prior(current: Path, prior: Path) -> None:
     """
     dataset = dcmread(current)
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
-        setattr(dataset, keyword, derived_uid("demo prior", getattr(dataset, keyword)))
+        setattr(dataset, keyword, derived_uid("earlier", getattr(dataset, keyword)))
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     dataset.AccessionNumber = ""
     for keyword, value in _PRIOR_DATES.items():
         setattr(dataset, keyword, value)
-    dataset.SeriesDescription = "PRIOR MADE FOR DEMONSTRATION"
+    dataset.SeriesDescription = "PRIOR MADE FOR TESTS"
     dataset.PixelData = _altered(dataset).tobytes()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.save_as(prior, enforce_file_format=True)
