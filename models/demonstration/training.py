@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _STATE, _LOG = "state.pt", "log.jsonl"
 _SAVED_EVERY = 100  # steps
 #: How much whole boxes count; an error is in parts of the picture.
-_BOXES = 4.0
+_BOXES = 0.4
 #: How far pictures are moved at most, in cells of the regions.
 _SHIFT = 3
 _WARM_STEPS = 120
