@@ -1,0 +1,66 @@
+"""How long a training is, and what it does when."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_WARM_STEPS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of the training: its steps, its highest and its last learning rate.
+
+    ``films`` are shown in each step, and ``pairs`` of films besides, with questions on all of them
+    if ``asks``. With ``looks`` the vision tower is trained, by its own heads too, with ``boxes``
+    also by that of whole boxes. ``dull`` is the
+    part of the pictures that are shown with little contrast, as films with a wide window are.
+    """
+
+    steps: int
+    rate: float
+    last_rate: float
+    films: int
+    pairs: int
+    asks: bool
+    looks: bool
+    boxes: bool = False
+    dull: float = 0.0
+
+    def rate_at(self, place: int) -> float:
+        """The learning rate of a step of this part: up at first, then down along a cosine."""
+        warm = min(1.0, (place + 1) / _WARM_STEPS)
+        fall = 0.5 * (1 + math.cos(math.pi * place / self.steps))
+        return warm * (self.last_rate + (self.rate - self.last_rate) * fall)
+
+
+#: First the tower alone is shown where things are, then the questions are learnt from what it
+#: sees, in the end both together.
+PARTS = (
+    Part(2400, 1.0e-3, 1.5e-4, films=32, pairs=0, asks=False, looks=True),
+    Part(300, 1.5e-3, 6.0e-4, films=20, pairs=14, asks=True, looks=False, dull=0.3),
+    Part(1000, 7.0e-4, 5.0e-6, films=20, pairs=14, asks=True, looks=True, boxes=True, dull=0.3),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and on what is trained; ``files`` of the pool hold 500 films each."""
+
+    files: int = 50
+    parts: tuple[Part, ...] = PARTS
+    seed: int = 1
+
+    @property
+    def steps(self) -> int:
+        """Of all parts."""
+        return sum(part.steps for part in self.parts)
+
+    def at(self, step: int) -> tuple[Part, int]:
+        """The part that a step (from 0) belongs to, and its place in it."""
+        for part in self.parts:
+            if step < part.steps:
+                return part, step
+            step -= part.steps
+        raise ValueError("the plan is done")
