@@ -28,12 +28,10 @@ _WEIGHTS = {
 #: A covered cell of a finding counts so many times an uncovered one.
 _COVERED = {"nodule": 12.0, "mass": 4.0, "consolidation": 4.0}
 _CELLS = SIDE // CELL
-#: A token shows a region when it covers so much of it.
-_SHOWN = 0.03
 
 
 def heads(width: int, hidden: int, patches: int, tokens: int) -> Any:
-    """Linear maps: from ``patches`` by ``patches`` of the tower, and two from the tokens."""
+    """Two linear maps: from ``patches`` by ``patches`` of the tower, and from the tokens."""
     import torch
 
     per_patch, per_token = (_CELLS // patches) ** 2, (_CELLS // tokens) ** 2
@@ -41,7 +39,6 @@ def heads(width: int, hidden: int, patches: int, tokens: int) -> Any:
         {
             "patch": torch.nn.Linear(width, len(REGIONS) * per_patch),
             "token": torch.nn.Linear(hidden, len(REGIONS) * per_token),
-            "box": torch.nn.Linear(hidden, len(REGIONS) * 4),
         }
     )
 
@@ -53,26 +50,6 @@ def loss(heads_: Any, patches: Tensor, tokens: Tensor, covered: Tensor) -> Tenso
     ``covered`` (n, regions, cells, cells) from 0 to 1.
     """
     return _loss(heads_["patch"](patches), covered) + _loss(heads_["token"](tokens), covered)
-
-
-def box_loss(heads_: Any, tokens: Tensor, covered: Tensor, boxes: Tensor) -> Tensor:
-    """How far each token is from knowing the whole box of each region that it shows a part of.
-
-    So the language model need only look at one such token to say where the region is. ``boxes``
-    (n, regions, 4) are [y0, x0, y1, x1] from 0 to 1; of regions that are not there, anything.
-    """
-    import torch
-
-    said = heads_["box"](tokens).float().unflatten(-1, (len(REGIONS), 4))
-    grid = round(tokens.shape[1] ** 0.5)
-    shown = torch.nn.functional.adaptive_avg_pool2d(covered, grid).flatten(2).transpose(1, 2)
-    off = torch.nn.functional.smooth_l1_loss(
-        said, boxes[:, None].expand_as(said), beta=0.02, reduction="none"
-    ).sum(dim=-1)
-    part = (shown > _SHOWN).float()
-    each = (off * part).sum(dim=(0, 1)) / part.sum(dim=(0, 1)).clamp(min=1)
-    weights = said.new_tensor(list(_WEIGHTS.values()))
-    return (each * weights).sum() / weights.sum()
 
 
 def _loss(said: Tensor, covered: Tensor) -> Tensor:

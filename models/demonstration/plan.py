@@ -13,8 +13,7 @@ class Part:
     """A stretch of the training: its steps, its highest and its last learning rate.
 
     ``films`` are shown in each step, and ``pairs`` of films besides, with questions on all of them
-    if ``asks``. With ``looks`` the vision tower is trained, by its own heads too, with ``boxes``
-    also by that of whole boxes. ``dull`` is the
+    if ``asks``. With ``looks`` the vision tower is trained, by its own heads too. ``dull`` is the
     part of the pictures that are shown with little contrast, as films with a wide window are.
     """
 
@@ -25,7 +24,6 @@ class Part:
     pairs: int
     asks: bool
     looks: bool
-    boxes: bool = False
     dull: float = 0.0
 
     def rate_at(self, place: int) -> float:
@@ -35,12 +33,11 @@ class Part:
         return warm * (self.last_rate + (self.rate - self.last_rate) * fall)
 
 
-#: First the tower alone is shown where things are, then the questions are learnt from what it
-#: sees, in the end both together.
+#: First the tower alone is shown where things are; then the questions are learnt from what it
+#: sees, in many small steps, for the tower no longer has to be trained in each.
 PARTS = (
     Part(2400, 1.0e-3, 1.5e-4, films=32, pairs=0, asks=False, looks=True),
-    Part(300, 1.5e-3, 6.0e-4, films=20, pairs=14, asks=True, looks=False, dull=0.3),
-    Part(1000, 7.0e-4, 5.0e-6, films=20, pairs=14, asks=True, looks=True, boxes=True, dull=0.3),
+    Part(3000, 1.5e-3, 1.0e-5, films=8, pairs=5, asks=True, looks=False, dull=0.3),
 )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dicom_node.geometry import MODEL_SCALE, Fit
+from dicom_node.geometry import Fit
 from models.demonstration.phantoms import chest, other, pair
 from models.demonstration.ranges import FIRST_TRAINING_SEED
 from models.demonstration.truth import Phantom
@@ -53,13 +53,11 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class Pool:
     """Pictures uint8 (n, SIDE, SIDE), the covered part of each cell uint8 (n, regions, cells,
-    cells) of 255, ``boxes`` float32 (n, regions, 4) [y0, x0, y1, x1] from 0 to 1, zeros of what is
-    not there; the truth of each, pairs as (prior, current), and their changes.
+    cells) of 255, the truth of each, pairs as (prior, current), and their changes.
     """
 
     pictures: NDArray[np.uint8] = field(repr=False)
     covered: NDArray[np.uint8] = field(repr=False)
-    boxes: NDArray[np.float32] = field(repr=False)
     shown: tuple[Shown, ...] = field(repr=False)
     pairs: tuple[tuple[int, ...], ...] = field(repr=False)
     changes: dict[tuple[int, ...], dict[str, str]] = field(repr=False)
@@ -90,21 +88,13 @@ def load(folder: Path, files: int) -> Pool:
             truth = json.loads(str(file["truth"]))
             shown += [_shown(one) for one in truth["shown"]]
             changes |= {(a + before, b + before): became for a, b, became in truth["pairs"]}
-    boxes = np.array([[_of(one, name) for name in REGIONS] for one in shown], np.float32)
     return Pool(
         pictures=np.concatenate(pictures),
         covered=np.concatenate(covered),
-        boxes=boxes / np.float32(MODEL_SCALE),
         shown=tuple(shown),
         pairs=tuple(changes),
         changes=changes,
     )
-
-
-def _of(shown: Shown, name: str) -> Box2d:
-    if name in shown.findings:
-        return shown.findings[name][1]
-    return shown.anatomy.get(name, (0, 0, 0, 0))
 
 
 def _path(folder: Path, number: int) -> Path:

@@ -18,8 +18,6 @@ from models.demonstration.pool import CELL, Pool
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: How much whole boxes count: their gradients are steep, and would drown all others.
-_BOXES = 0.4
 #: How far pictures are moved at most, in cells of the regions.
 _SHIFT = 3
 
@@ -47,9 +45,6 @@ def losses(
             patches, tokens = looked_at(model, pictures.to(device))
         if part.looks:
             off["dense"] = dense.loss(heads, patches, tokens, covered.to(device))
-        if part.boxes:
-            boxes = torch.from_numpy(films.boxes[flat]).to(device)
-            off["boxes"] = _BOXES * dense.box_loss(heads, tokens, covered.to(device), boxes)
         if part.asks:
             off |= _taught(model, tokens, writer, _lessons(rng, films, chosen, vocabulary))
     return off

@@ -118,6 +118,8 @@ def _step(
     import torch
 
     part, place = plan.at(run.step)
+    if place == 0 and run.step:  # the next part goes on from the average, which is better
+        run.model.load_state_dict(run.average)
     for group in run.optimizer.param_groups:
         group["lr"] = part.rate_at(place)
     rng = np.random.default_rng([plan.seed, run.step])
