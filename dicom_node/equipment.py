@@ -40,11 +40,7 @@ def device_uid(made: Made) -> str:
 
 def model_name(made: Made) -> str:
     """Manufacturer's Model Name (0008,1090), also the name of the algorithm; LO."""
-    kind = {
-        Weights.MODEL: "",
-        Weights.DEMONSTRATION: "DEMONSTRATION ",
-        Weights.RANDOM: "RANDOM WEIGHTS ",
-    }[made.weights]
+    kind = {Weights.MODEL: "", Weights.DEMONSTRATION: "DEMONSTRATION "}[made.weights]
     return long_string(f"{kind}{made.model}")
 
 

@@ -27,7 +27,6 @@ class Weights(StrEnum):
 
     MODEL = "model"  # a trained model that the site chose
     DEMONSTRATION = "demonstration"  # the small checkpoint that ships with the node
-    RANDOM = "random"  # untrained: what it says is noise
 
 
 class Presence(StrEnum):

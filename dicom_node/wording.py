@@ -24,7 +24,6 @@ _ORIGIN = {
     Weights.DEMONSTRATION: (
         "DEMONSTRATION: a small checkpoint made for trying out; its findings mean nothing."
     ),
-    Weights.RANDOM: "RANDOM WEIGHTS: the model is untrained; its findings are noise.",
 }
 _VIEW = {
     View.PA: "PA",

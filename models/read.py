@@ -87,7 +87,7 @@ def read_films(
     asking = Asking(engine, progress)
     notes: tuple[str, ...] = ()
     if "suitability" in questions:
-        notes = check_suitable(asking, films.current.picture, engine.identity.weights)
+        notes = check_suitable(asking, films.current.picture)
     terms = vocabulary.findings.values() if "presence" in questions else ()
     now, then = _judge_presence(asking, films, list(terms))
     outcomes = _ask_details(asking, films, vocabulary, questions, now=now, then=then)

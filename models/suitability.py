@@ -9,32 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.errors import BadAnswer, NotForUs
-from dicom_node.report import About, Presence, Weights
+from dicom_node.report import About, Presence
 from models.asking import WHOLE_FILM, Ask, Asking
 from models.presence import judge
 from models.questions.asked import Asked
 
 #: Where the score of "yes" and of "no" are alike; it is not a threshold of the site.
 _EVEN = 0.5
-_NOT_ASKED = "Not asked whether this is a frontal chest radiograph: random weights cannot tell."
 _NOT_CERTAIN = (
     "It is not certain that this is a frontal chest radiograph: asked for it, the model "
     "contradicts itself or gives no usable answer."
 )
 
 
-def check_suitable(asking: Asking, picture: NDArray[np.uint8], weights: Weights) -> tuple[str, ...]:
+def check_suitable(asking: Asking, picture: NDArray[np.uint8]) -> tuple[str, ...]:
     """Ask before anything else; the notes for the report.
 
     ``picture`` is that of the current film, uint8 (side, side). It is refused where answer and
     score both say no, or where the answer cannot be read and the score says no. Where they
-    disagree it is read, and the note says so. Random weights cannot tell, and are not asked.
+    disagree it is read, and the note says so.
 
     Raises:
         NotForUs: the model does not take it for one.
     """
-    if weights is Weights.RANDOM:
-        return (_NOT_ASKED,)
     ask = Ask("suitability", WHOLE_FILM, About.CURRENT, Asked(""), (picture,), scored=True)
     (outcome,) = asking.ask([ask])
     try:

@@ -94,7 +94,6 @@ def open_engine(configuration: Configuration) -> Engine:
         model=section.model,
         revision=section.revision,
         device=section.device,
-        cache=configuration.settings.node.data / "models",
         max_new_tokens=section.max_new_tokens,
         threads=section.threads,
     )

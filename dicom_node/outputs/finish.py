@@ -15,7 +15,6 @@ from dicom_node.report import Made, Report, Weights
 _NOTICE = {
     Weights.MODEL: "AI, NOT VERIFIED",
     Weights.DEMONSTRATION: "DEMONSTRATION - AI, NOT VERIFIED",
-    Weights.RANDOM: "RANDOM WEIGHTS - AI, NOT VERIFIED",
 }
 
 

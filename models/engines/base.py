@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -20,14 +19,12 @@ class EngineOptions:
     """How to open an engine.
 
     ``model`` is a folder or a hub id, ``revision`` the commit of a hub id (40 hexadecimal digits);
-    empty or None: not given. ``cache`` is a folder where an engine may keep what it makes.
-    ``max_new_tokens`` bounds one free answer.
+    empty or None: not given. ``max_new_tokens`` bounds one free answer.
     """
 
     model: str | None
     revision: str | None
     device: Device
-    cache: Path
     max_new_tokens: int = 512
     threads: int | None = None
 

@@ -1,74 +1,77 @@
-"""The engine of the demonstration: a tiny Gemma 3 with random weights, made on the spot.
+"""The engine of the demonstration: the small Gemma 3 that ships with the node.
 
-Everything is real but the weights: the classes of transformers, the image path, the chat template,
-greedy decoding and enforced forms. What it says is noise, and its folder says so, so that every
-output does.
+It is loaded as any other model. It learnt from drawn films only (``models.demonstration``), and
+its folder says so, so that every output does.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import shutil
-import tempfile
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dicom_node.errors import Misconfigured
 from dicom_node.report import Weights
-from models.engines import tiny, weights
+from models.engines import weights
 from models.engines.base import EngineOptions
 from models.engines.transformers import open_folder
 
 if TYPE_CHECKING:
     from models.engines.gemma import Gemma
 
-log = logging.getLogger(__name__)
-
-#: Random weights never end an answer by themselves; more of the same noise helps nobody.
-_MAX_NEW_TOKENS = 24
-#: Matrices so small gain nothing from a second thread, and lose much on a busy machine.
+#: As results call it. What they were made with exactly is said by the digest.
+MODEL = "demonstration-gemma3-1"
+#: The longest answer it learnt has about twenty.
+_MAX_NEW_TOKENS = 64
+#: Two films with all questions take about 10 s of one core. With two threads, on two cores that had
+#: other work, they had not ended after 10 minutes: with matrices so small the threads do little
+#: but wait for each other.
 _THREADS = 1
 
 
 def open_engine(options: EngineOptions) -> Gemma:
-    """Make the folder in the cache unless it is there, and load it as any other model.
+    """Load the checkpoint that ships with the node.
 
     ``model`` and ``revision`` are not looked at. ``auto`` means the CPU: for so small a model it
-    is fast enough, and its noise is then the same on every machine.
+    is fast enough, and its answers are then the same on every machine.
 
     Raises:
-        Misconfigured: there is no such device.
+        Misconfigured: the checkpoint is not whole, or there is no such device.
     """
-    folder = make(options.cache)
+    return open_checkpoint(folder(), options)
+
+
+def open_checkpoint(checkpoint: Path, options: EngineOptions) -> Gemma:
+    """Load a checkpoint of the demonstration, as one that was just trained.
+
+    Raises:
+        Misconfigured: as :func:`open_engine`.
+    """
+    _check(checkpoint)
     chosen = replace(
         options,
-        model=str(folder),
+        model=str(checkpoint),
         revision=None,
         device="cpu" if options.device == "auto" else options.device,
         max_new_tokens=min(options.max_new_tokens, _MAX_NEW_TOKENS),
         threads=options.threads or _THREADS,
     )
-    return open_folder("demonstration", folder, chosen)
+    return open_folder("demonstration", checkpoint, chosen, model=MODEL)
 
 
-def make(cache: Path) -> Path:
-    """The folder of the checkpoint; written aside and renamed, so that two processes agree."""
-    folder = cache / tiny.NAME
-    if folder.is_dir():
-        return folder
-    log.info("making the random weights of the demonstration")
-    cache.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{tiny.NAME}.", dir=cache))
-    try:
-        tiny.write(aside)
-        note = json.dumps({"weights": Weights.RANDOM.value})
-        (aside / weights.NOTE).write_text(note, encoding="utf-8")
-        os.rename(aside, folder)  # noqa: PTH104 - Path.rename says less of what it does to folders
-    except OSError:
-        if not folder.is_dir():  # else another process was faster, and made the same
-            raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return folder
+def folder() -> Path:
+    """Where the checkpoint lies in the installed package."""
+    return Path(str(resources.files("models.demonstration"))) / "checkpoint"
+
+
+def _check(checkpoint: Path) -> None:
+    """Without its note the checkpoint would pass for a model for patients: it is not loaded."""
+    lacks = weights.missing(checkpoint)
+    if not lacks and weights.kind(checkpoint) is not Weights.DEMONSTRATION:
+        lacks = weights.NOTE
+    if lacks:
+        raise Misconfigured(
+            f"{checkpoint}: the checkpoint of the demonstration lacks {lacks}; install dicom-node "
+            "anew, or train it with `python -m models.demonstration train`"
+        )

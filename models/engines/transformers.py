@@ -27,8 +27,10 @@ def open_engine(options: EngineOptions) -> Gemma:
     return open_folder("transformers", weights.locate(options.model, options.revision), options)
 
 
-def open_folder(name: str, folder: Path, options: EngineOptions) -> Gemma:
+def open_folder(name: str, folder: Path, options: EngineOptions, model: str = "") -> Gemma:
     """Load the model that a folder holds, for the engine of this name.
+
+    ``model`` is what results call it; empty: by its hub id, or by the name of the folder.
 
     Raises:
         Misconfigured: as :func:`open_engine`.
@@ -44,7 +46,7 @@ def open_folder(name: str, folder: Path, options: EngineOptions) -> Gemma:
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     identity = Identity(
         name=name,
-        model=_named(folder, options),
+        model=model or _named(folder, options),
         weights=weights.kind(folder),
         digest=weights.digest(folder),
     )

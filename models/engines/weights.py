@@ -20,13 +20,20 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _REVISION = re.compile(r"[0-9a-f]{40}")
 #: Everything of a model repository that decides an answer.
 _PATTERNS = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
+#: Without these nothing can be loaded; alternatives stand beside each other.
+_NEEDED = (
+    "config.json",
+    "tokenizer.json",
+    "preprocessor_config.json|processor_config.json",
+    "*.safetensors",
+)
 _CHUNK = 1 << 22  # bytes that are hashed at once
 
 
 class _Note(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weights: Literal[Weights.RANDOM, Weights.DEMONSTRATION]
+    weights: Literal[Weights.DEMONSTRATION]
     #: The version of each question that the weights were trained on.
     questions: dict[str, str] = Field(default_factory=dict)
 
@@ -84,7 +91,8 @@ def _note(folder: Path) -> _Note | None:
         return _Note.model_validate_json(path.read_bytes())
     except ValidationError:
         raise Misconfigured(
-            f'{path}: write {{"weights": "random"}} or {{"weights": "demonstration"}}'
+            f'{path}: write {{"weights": "demonstration"}}, or remove it where the weights are a '
+            "model for patients"
         ) from None
 
 
@@ -94,13 +102,8 @@ def check(folder: Path) -> None:
     Raises:
         Misconfigured: one line on what is missing and how to get it.
     """
-    needed = ("config.json", "tokenizer.json", "preprocessor_config.json|processor_config.json")
-    for names in needed:
-        if not any((folder / name).is_file() for name in names.split("|")):
-            missing = names.replace("|", " or ")
-            raise Misconfigured(f"{folder}: holds no {missing}; {_how_to_get(_MEDGEMMA)}")
-    if not any(folder.glob("*.safetensors")):
-        raise Misconfigured(f"{folder}: holds no *.safetensors; {_how_to_get(_MEDGEMMA)}")
+    if lacks := missing(folder):
+        raise Misconfigured(f"{folder}: holds no {lacks}; {_how_to_get(_MEDGEMMA)}")
     try:
         stated = json.loads((folder / "config.json").read_bytes()).get("model_type")
     except (ValueError, AttributeError):
@@ -110,6 +113,14 @@ def check(folder: Path) -> None:
             f"{folder / 'config.json'}: model_type is {stated}, this engine runs gemma3 "
             f"(MedGemma 1.5, {_MEDGEMMA})"
         )
+
+
+def missing(folder: Path) -> str:
+    """The first file that the folder of a model lacks; empty where it lacks none."""
+    for names in _NEEDED:
+        if not any(path.is_file() for name in names.split("|") for path in folder.glob(name)):
+            return names.replace("|", " or ")
+    return ""
 
 
 def digest(folder: Path) -> str:

@@ -287,12 +287,12 @@ def test_the_same_work_makes_the_same_bytes(rg1: Path, vocabulary: Vocabulary) -
 def test_it_is_known_again_and_says_what_made_it(
     rg1: Path, vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
-    random = replace(everything(rg1), made=replace(MADE, weights=Weights.RANDOM))
-    read = dcmread(written(random, vocabulary, rg1, tmp_path))
+    report = replace(everything(rg1), made=replace(MADE, weights=Weights.DEMONSTRATION))
+    read = dcmread(written(report, vocabulary, rg1, tmp_path))
     assert made_by_this_project(read)
-    assert read.ContributingEquipmentSequence[0].DeviceUID == device_uid(random.made)
-    assert read.SeriesDescription.startswith("RANDOM WEIGHTS - AI, NOT VERIFIED")
-    assert read.ManufacturerModelName.startswith("RANDOM WEIGHTS")
+    assert read.ContributingEquipmentSequence[0].DeviceUID == device_uid(report.made)
+    assert read.SeriesDescription.startswith("DEMONSTRATION - AI, NOT VERIFIED")
+    assert read.ManufacturerModelName.startswith("DEMONSTRATION")
 
 
 def test_a_long_name_of_a_place_is_cut_to_a_valid_label(

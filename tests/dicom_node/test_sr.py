@@ -294,7 +294,6 @@ def test_each_change_is_repeated_with_its_finding(
     ("weights", "words"),
     [
         (Weights.MODEL, ["AI made this; nobody verified it"]),
-        (Weights.RANDOM, ["AI made this; nobody verified it", "RANDOM WEIGHTS"]),
         (Weights.DEMONSTRATION, ["AI made this; nobody verified it", "DEMONSTRATION"]),
     ],
 )

@@ -63,7 +63,7 @@ def test_what_is_there_stands_before_what_is_not(rg1: Path, vocabulary: Vocabula
 
 @pytest.mark.parametrize(
     ("weights", "said"),
-    [(Weights.MODEL, ""), (Weights.RANDOM, "RANDOM WEIGHTS"), (Weights.DEMONSTRATION, "DEMONSTR")],
+    [(Weights.MODEL, ""), (Weights.DEMONSTRATION, "DEMONSTR")],
 )
 def test_it_begins_with_what_it_is(
     weights: Weights, said: str, report: Report, vocabulary: Vocabulary

@@ -1,4 +1,4 @@
-"""The tiny Gemma 3, made once; the real film and its prior; the vocabulary of the configuration."""
+"""An untrained Gemma 3, made once; the real film and its prior; the vocabulary that ships."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from untrained import write_untrained
 
 from dicom_node import findings_file
 from dicom_node.demo_films import make_prior
@@ -15,27 +16,27 @@ from dicom_node.headers import read_study
 from dicom_node.pixels import read_frame
 from dicom_node.study import Frame
 from dicom_node.vocabulary import Vocabulary
-from models.engines import demonstration
+from models.engines import transformers
 from models.engines.base import EngineOptions
 from models.engines.gemma import Gemma
 
 
 @pytest.fixture(scope="session")
-def options(tmp_path_factory: pytest.TempPathFactory) -> EngineOptions:
-    """Of the demonstration engine, with a cache of this session's own."""
-    return EngineOptions("", "", "cpu", tmp_path_factory.mktemp("cache"))
+def options() -> EngineOptions:
+    """Of the CPU; one thread, as matrices so small want."""
+    return EngineOptions("", "", "cpu", max_new_tokens=24, threads=1)
 
 
 @pytest.fixture(scope="session")
-def tiny_folder(options: EngineOptions) -> Path:
-    """A folder with a tiny random Gemma3ForConditionalGeneration and its processor."""
-    return demonstration.make(options.cache)
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small untrained Gemma3ForConditionalGeneration and its processor."""
+    return write_untrained(tmp_path_factory.mktemp("untrained") / "tiny")
 
 
 @pytest.fixture(scope="session")
 def tiny(options: EngineOptions, tiny_folder: Path) -> Gemma:
     """That folder, loaded by the same code as MedGemma."""
-    return demonstration.open_engine(options)
+    return transformers.open_folder("transformers", tiny_folder, options)
 
 
 @pytest.fixture(scope="session")

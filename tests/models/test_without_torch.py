@@ -7,6 +7,9 @@ BLOCKED = """
 import sys
 for name in ("torch", "transformers", "tokenizers", "safetensors", "huggingface_hub"):
     sys.modules[name] = None
+import models.demonstration.phantoms
+import models.demonstration.ranges
+import models.demonstration.truth
 import models.read
 from models.engines import ENGINES
 from models.prepare import PREPARE

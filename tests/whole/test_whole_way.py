@@ -62,7 +62,7 @@ def test_orthanc_forwards_everything_and_the_node_reads_once(
     }
     assert told["report"]["prior"]["outcome"] == "used"
     assert told["report"]["prior"]["film"]["study_instance_uid"] in studies(prior)
-    assert told["report"]["made"]["weights"] == "random"
+    assert told["report"]["made"]["weights"] == "demonstration"
     happened = [event["what"] for event in told["history"]]
     assert len(happened) == len(set(happened)), "something happened twice"
 

@@ -101,7 +101,7 @@ def test_check_says_what_is_wrong(site: Site, tmp_path: Path) -> None:
         wrong = site.command("check")
         told = json.loads(site.command("check", "--json").stdout)
     assert fine.returncode == 0, fine.stdout
-    assert "random weights" in fine.stdout
+    assert "demonstration weights" in fine.stdout
     assert wrong.returncode == 1
     assert "FAILED  C-ECHO to gone (GONE at 127.0.0.1 port" in wrong.stdout
     assert wrong.stdout.count("FAILED") == 2
@@ -126,7 +126,7 @@ def test_read_makes_everything_from_local_files(site: Site, tmp_path: Path, rg1:
     out = tmp_path / "out"
     done = site.command("read", rg1, "--prior", tmp_path / "prior.dcm", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "RANDOM WEIGHTS" in done.stdout
+    assert "DEMONSTRATION" in done.stdout
     assert "183 days earlier" in done.stdout
     assert {path.name for path in out.iterdir()} == {
         "sr.dcm",

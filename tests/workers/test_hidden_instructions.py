@@ -106,12 +106,9 @@ def test_it_changes_no_prompt_and_no_picture(tmp_path: Path, configuration: Conf
     assert _without_times(hostile) == _without_times(plain)
 
 
-def test_it_changes_no_answer_of_a_real_model(
-    tmp_path: Path, configuration: Configuration, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    options = EngineOptions("", "", "cpu", tmp_path_factory.mktemp("cache"))
-    engine = demonstration.open_engine(options)
-    assert engine.identity.weights is Weights.RANDOM
+def test_it_changes_no_answer_of_a_real_model(tmp_path: Path, configuration: Configuration) -> None:
+    engine = demonstration.open_engine(EngineOptions("", "", "cpu"))
+    assert engine.identity.weights is Weights.DEMONSTRATION
     uids = [generate_uid() for _ in range(6)]
     plain = _read(tmp_path / "plain", configuration, engine, {}, uids)
     hostile = _read(tmp_path / "hostile", configuration, engine, _HOSTILE, uids)

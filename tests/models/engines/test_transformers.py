@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from dicom_node.errors import Misconfigured
 from dicom_node.report import Weights
-from models.engines import ENGINES, demonstration, transformers, weights
+from models.engines import ENGINES, transformers, weights
 from models.engines.base import Choices, EngineOptions, FreeText, Identity, Numbers, Request
 from models.engines.gemma import Gemma
 
@@ -46,7 +46,7 @@ def test_a_folder_is_loaded_and_named_without_its_path(options: EngineOptions, c
     identity = load(options, copy).identity
     assert identity.name == "transformers"
     assert identity.model == "some-model"
-    assert identity.weights is Weights.RANDOM
+    assert identity.weights is Weights.MODEL
     assert identity.digest == weights.digest(copy)
 
 
@@ -159,10 +159,14 @@ def test_the_digest_sees_every_byte_and_every_name(copy: Path, name: str) -> Non
 
 def test_the_note_says_what_the_weights_are(copy: Path) -> None:
     note = copy / weights.NOTE
-    assert weights.kind(copy) is Weights.RANDOM
+    assert weights.kind(copy) is Weights.MODEL
     note.write_text('{"weights": "demonstration"}')
     assert weights.kind(copy) is Weights.DEMONSTRATION
-    for wrong in ('{"weights": "model"}', "{}", '{"weights": "random", "more": 1}', "random"):
+    assert weights.questions(copy) == {}
+    note.write_text('{"weights": "demonstration", "questions": {"site": "3"}}')
+    assert weights.questions(copy) == {"site": "3"}
+    more = '{"weights": "demonstration", "more": 1}'
+    for wrong in ('{"weights": "model"}', '{"weights": "random"}', "{}", more, "demonstration"):
         note.write_text(wrong)
         with pytest.raises(Misconfigured, match=weights.NOTE):
             weights.kind(copy)
@@ -173,7 +177,7 @@ def test_the_note_says_what_the_weights_are(copy: Path) -> None:
 def test_bf16_goes_all_the_way(tiny_folder: Path, picture: NDArray[np.uint8]) -> None:
     """The arithmetic of a GPU, as far as a CPU has it."""
     engine = Gemma(
-        identity=Identity("test", "tiny", Weights.RANDOM, ""),
+        identity=Identity("test", "tiny", Weights.MODEL, ""),
         model=transformers._model(tiny_folder, torch.bfloat16),
         processor=transformers._processor(tiny_folder),
         max_new_tokens=8,
@@ -188,10 +192,12 @@ def test_bf16_goes_all_the_way(tiny_folder: Path, picture: NDArray[np.uint8]) ->
 
 
 @pytest.mark.gpu
-def test_on_a_gpu_it_is_bf16(options: EngineOptions, picture: NDArray[np.uint8]) -> None:
+def test_on_a_gpu_it_is_bf16(
+    options: EngineOptions, tiny_folder: Path, picture: NDArray[np.uint8]
+) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    engine = demonstration.open_engine(replace(options, device="cuda"))
+    engine = transformers.open_folder("transformers", tiny_folder, replace(options, device="cuda"))
     assert {one.dtype for one in engine._model.parameters()} == {torch.bfloat16}
     assert engine._model.device.type == "cuda"
     form = Choices(("Final Answer: yes", "Final Answer: no"))
