@@ -44,7 +44,7 @@ def show(evaluation: Evaluation, console: Console) -> None:
     for sheet in sheets(evaluation):
         table = Table(title=escape(sheet.title), title_justify="left")
         for number, column in enumerate(sheet.columns):
-            table.add_column(escape(column), justify="right" if number else "left")
+            table.add_column(escape(column), justify="right" if number else "left", overflow="fold")
         for row in sheet.rows:
             table.add_row(*map(escape, row))
         console.print(table)
