@@ -1,0 +1,105 @@
+"""The demonstration's own commands: ``python -m models.demonstration evaluate|train|grid``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dicom_node.errors import Misconfigured
+from models.demonstration import evaluate as evaluation
+from models.demonstration import sheet, tables
+
+app = typer.Typer(
+    help="Phantoms, training and evaluation of the demonstration's checkpoint. It is not a medical "
+    "device: it learnt from drawn films only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Folder of another checkpoint.", show_default="the one that ships"),
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write everything to this file.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", help="Write the tables to this file.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A few phantoms only: does it run? No figures to tell.")
+    ] = False,
+) -> None:
+    """Ask a checkpoint about phantoms that it was never trained on, and print what it reaches."""
+    began = time.monotonic()
+    size = evaluation.QUICK if quick else evaluation.FULL
+    with _bar() as bar:
+        task = bar.add_task("evaluating", total=None)
+        try:
+            done = evaluation.evaluate(
+                checkpoint, size, lambda n, of: bar.update(task, completed=n, total=of)
+            )
+        except Misconfigured as error:
+            bar.stop()
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
+    tables.show(done, console)
+    if json is not None:
+        json.write_text(tables.as_json(done), encoding="utf-8")
+    if markdown is not None:
+        markdown.write_text(tables.markdown(done), encoding="utf-8")
+    typer.echo(f"weights {done.digest[:12]}, {time.monotonic() - began:.0f} s")
+
+
+@app.command()
+def grid(
+    out: Annotated[Path, typer.Argument(help="The PNG to write.")],
+    beside: Annotated[
+        Path | None, typer.Option(help="A picture of a real film, to judge the phantoms beside.")
+    ] = None,
+) -> None:
+    """Draw phantoms of every kind on one sheet, with the true boxes."""
+    sheet.draw(out, beside)
+
+
+@app.command()
+def train(
+    folder: Annotated[
+        Path, typer.Argument(help="Where the training is kept; what is there already goes on.")
+    ],
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    processes: Annotated[int, typer.Option(help="That draw phantoms.", min=1)] = 2,
+) -> None:
+    """Train the checkpoint anew, from nothing but phantoms; ends in FOLDER/checkpoint."""
+    from models.demonstration import lessons, training  # torch only where it trains
+
+    plan = training.Plan()
+    steps = training.main(folder, lessons.terms(), plan, device=device, processes=processes)
+    with _bar() as bar:
+        drawing = bar.add_task("drawing", total=None)
+        training_ = bar.add_task("training", total=plan.steps)
+        for figures in steps:
+            if "drawn" in figures:
+                bar.update(drawing, completed=figures["drawn"], total=figures["of"])
+            else:
+                bar.update(training_, completed=figures["step"])
+    typer.echo(f"the checkpoint is {folder / 'checkpoint'}, its log {folder / 'log.jsonl'}")
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+
+
+if __name__ == "__main__":
+    app()

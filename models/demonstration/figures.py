@@ -1,0 +1,107 @@
+"""The numbers of an evaluation: how well answers fit the truth, and how sure that is. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: y0, x0, y1, x1 in thousandths of the square picture, as the model states boxes.
+Box2d = tuple[int, int, int, int]
+#: A figure of the answers at these indices (from 0); each may occur more than once.
+Statistic = Callable[[NDArray[np.intp]], float]
+
+#: Outside of the interval on each side: 95 % are within.
+_TAIL = 0.025
+_RESAMPLES = 1000
+_HALVINGS = 60  # of the range 0 to 1: far finer than a double can tell apart
+
+
+def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
+    """How often a positive scores higher than a negative; ties count half. NaN without either."""
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    if not positives or not negatives:
+        return math.nan
+    _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks = (last - (counts - 1) / 2)[places]  # from 1; those that tie share their mean
+    above = float(ranks[positive].sum()) - positives * (positives + 1) / 2
+    return above / (positives * negatives)
+
+
+def iou(one: Box2d, other: Box2d) -> float:
+    """Intersection over union, 0 to 1."""
+    height = min(one[2], other[2]) - max(one[0], other[0])
+    width = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(height, 0) * max(width, 0)
+    return shared / (_area(one) + _area(other) - shared)
+
+
+def mean(values: NDArray[np.float64]) -> float:
+    """NaN without any."""
+    return float(values.mean()) if len(values) else math.nan
+
+
+def macro_mean(values: NDArray[np.float64], classes: NDArray[np.str_]) -> float:
+    """The mean over classes of each class's mean: rare ones count as much. NaN without any."""
+    means = [float(values[classes == name].mean()) for name in np.unique(classes)]
+    return sum(means) / len(means) if means else math.nan
+
+
+def exact_interval(hits: int, of: int) -> tuple[float, float]:
+    """95 % interval of a proportion by Clopper and Pearson; (0, 1) of nothing."""
+    if not of:
+        return 0.0, 1.0
+    low = 0.0 if hits == 0 else _solve(lambda p: _at_least(hits, of, p) > _TAIL)
+    high = 1.0 if hits == of else _solve(lambda p: 1 - _at_least(hits + 1, of, p) <= _TAIL)
+    return low, high
+
+
+def bootstrap(statistic: Statistic, groups: Sequence[int], seed: int = 0) -> tuple[float, float]:
+    """95 % interval of a figure (percentiles) by drawing as many groups anew, with return.
+
+    ``groups`` says for each answer of which group it is: answers on one film belong together.
+    Draws of which the figure cannot be told (NaN) are left out; NaN twice where it never can.
+    """
+    _, group_of = np.unique(np.asarray(groups), return_inverse=True)
+    count = int(group_of.max()) + 1 if len(group_of) else 0
+    rng, every = np.random.default_rng(seed), np.arange(len(group_of))
+    known = []
+    for _ in range(_RESAMPLES if count else 0):
+        times = np.bincount(rng.integers(0, count, count), minlength=count)
+        value = statistic(np.repeat(every, times[group_of]))
+        if not math.isnan(value):
+            known.append(value)
+    if not known:
+        return math.nan, math.nan
+    low, high = np.quantile(known, [_TAIL, 1 - _TAIL])
+    return float(low), float(high)
+
+
+def _area(box: Box2d) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _at_least(hits: int, of: int, chance: float) -> float:
+    """How likely so many hits or more are."""
+    if not 0 < chance < 1:
+        return float(chance == 1 or hits == 0)
+    logs = (math.log(chance), math.log1p(-chance))
+    return math.fsum(
+        math.exp(_log_ways(of, k) + k * logs[0] + (of - k) * logs[1]) for k in range(hits, of + 1)
+    )
+
+
+def _log_ways(of: int, hits: int) -> float:
+    return math.lgamma(of + 1) - math.lgamma(hits + 1) - math.lgamma(of - hits + 1)
+
+
+def _solve(reached: Callable[[float], bool]) -> float:
+    """The least chance from which on this holds."""
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high
