@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 
 from dicom_node.report import Weights
-from models.demonstration.asks import CHANGES, YES, Case, Put, put
+from models.demonstration.evaluation.asks import CHANGES, YES, Case, Put, put
 from models.engines.base import Answer, Choices, FreeText, Identity, Numbers, Request
 
 #: The text of an answer, and what is said instead.

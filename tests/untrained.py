@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from models.demonstration import architecture
+from models.demonstration.training import architecture
 
 
 def write_untrained(folder: Path, seed: int = 52) -> Path:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from dicom_node import phantom_films
 from dicom_node.phantom_films import DrawnFilm, Modality, Photometric
 from dicom_node.report import ChangeKind
-from models.demonstration import phantoms
+from models.demonstration.drawing import phantoms
 from models.demonstration.truth import Phantom
 
 #: How long before the current film of a pair the earlier one counts as taken.

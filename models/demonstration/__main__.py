@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dicom_node.errors import Misconfigured
-from models.demonstration import evaluate as evaluation
-from models.demonstration import sheet, tables
+from models.demonstration.evaluation import evaluate as evaluation
+from models.demonstration.evaluation import sheet, tables
 
 app = typer.Typer(
     help="Phantoms, training and evaluation of the demonstration's checkpoint. It is not a medical "
@@ -81,10 +81,11 @@ def train(
     processes: Annotated[int, typer.Option(help="That draw phantoms.", min=1)] = 2,
 ) -> None:
     """Train the checkpoint anew, from nothing but phantoms; ends in FOLDER/checkpoint."""
-    from models.demonstration import lessons, training  # torch only where it trains
+    from models.demonstration.training import lessons, loop  # torch only where it trains
+    from models.demonstration.training.plan import Plan
 
-    plan = training.Plan()
-    steps = training.main(folder, lessons.terms(), plan, device=device, processes=processes)
+    plan = Plan()
+    steps = loop.main(folder, lessons.terms(), plan, device=device, processes=processes)
     with _bar() as bar:
         drawing = bar.add_task("drawing", total=None)
         training_ = bar.add_task("training", total=plan.steps)

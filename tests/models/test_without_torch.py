@@ -7,7 +7,7 @@ BLOCKED = """
 import sys
 for name in ("torch", "transformers", "tokenizers", "safetensors", "huggingface_hub"):
     sys.modules[name] = None
-import models.demonstration.phantoms
+import models.demonstration.drawing.phantoms
 import models.demonstration.ranges
 import models.demonstration.truth
 import models.read

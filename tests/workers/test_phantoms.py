@@ -21,7 +21,7 @@ from dicom_node.phantom_films import Modality, Photometric
 from dicom_node.pixels import read_frame
 from dicom_node.priors import compare_files
 from dicom_node.report import ChangeKind, PriorOutcome
-from models.demonstration import phantoms as generator
+from models.demonstration.drawing import phantoms as generator
 from models.demonstration.truth import ANATOMY, FINDINGS
 from workers import phantoms, truth
 from workers.drawn import PRIOR_DAYS, Drawn, Kind, Wanted, draw

@@ -10,7 +10,7 @@ import torch
 
 from dicom_node.errors import Misconfigured
 from dicom_node.report import Weights
-from models.demonstration import architecture, tokenizer
+from models.demonstration.training import architecture, tokenizer
 from models.engines import weights
 
 MOST = 12_000_000  # bytes of the whole folder, with the model card

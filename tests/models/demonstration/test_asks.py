@@ -9,8 +9,8 @@ from functools import cache
 import pytest
 from oracle import Oracle, Spoilt
 
-from models.demonstration.asks import SIDE, YES, Case, Told, answered, put, rightness
-from models.demonstration.phantoms import chest, pair
+from models.demonstration.drawing.phantoms import chest, pair
+from models.demonstration.evaluation.asks import SIDE, YES, Case, Told, answered, put, rightness
 from models.demonstration.truth import ANATOMY, FINDINGS
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.demonstration import architecture
-from models.demonstration.asking import looked_at, loss, said
-from models.demonstration.batches import Writer
-from models.demonstration.lessons import Lesson, of_film, of_pair, terms
-from models.demonstration.pool import Shown
+from models.demonstration.training import architecture
+from models.demonstration.training.asking import looked_at, loss, said
+from models.demonstration.training.batches import Writer
+from models.demonstration.training.lessons import Lesson, of_film, of_pair, terms
+from models.demonstration.training.pool import Shown
 from models.engines.base import Identity, Request
 from models.engines.gemma import Gemma
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from models.demonstration import evaluate as evaluation
-from models.demonstration.asks import TRAINED_NAME, answered
-from models.demonstration.baselines import learn
+from models.demonstration.evaluation import evaluate as evaluation
+from models.demonstration.evaluation.asks import TRAINED_NAME, answered
+from models.demonstration.evaluation.baselines import learn
+from models.demonstration.evaluation.summary import summarise
 from models.demonstration.ranges import FIRST_TRAINING_SEED, SHIFTED
-from models.demonstration.summary import summarise
 from models.engines import demonstration, weights
 from models.engines.base import EngineOptions
 

@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from models.demonstration.figures import auroc, bootstrap, exact_interval, iou, macro_mean, mean
+from models.demonstration.evaluation.figures import (
+    auroc,
+    bootstrap,
+    exact_interval,
+    iou,
+    macro_mean,
+    mean,
+)
 
 
 def _auroc(scores: list[float], positive: list[int]) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.demonstration.hardness import Films, Row, draw, joined, measure
+from models.demonstration.evaluation.hardness import Films, Row, draw, joined, measure
 from models.demonstration.truth import FINDINGS
 
 SIDE = 128

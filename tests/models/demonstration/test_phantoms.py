@@ -9,10 +9,10 @@ import pytest
 
 from dicom_node.geometry import Box
 from dicom_node.report import ChangeKind
-from models.demonstration import cases
-from models.demonstration.lessons import terms
-from models.demonstration.phantoms import chest, other, pair
+from models.demonstration.drawing import cases
+from models.demonstration.drawing.phantoms import chest, other, pair
 from models.demonstration.ranges import FIRST_TRAINING_SEED, SHIFTED, TRAINED
+from models.demonstration.training.lessons import terms
 from models.demonstration.truth import ANATOMY, FINDINGS, Phantom, Sign
 
 SIDE = 128
@@ -165,7 +165,7 @@ def test_shifted_ranges_draw_outside_of_the_trained(name: str) -> None:
 
 def test_phantoms_are_still_those_that_the_checkpoint_was_trained_on() -> None:
     """Coarse, for machines differ in the last digit. Where this fails on purpose: raise the
-    version in models/demonstration/pool.py, train anew, and renew these numbers.
+    version in models/demonstration/training/pool.py, train anew, and renew these numbers.
     """
     for film, expected in zip(
         (chest(7, side=SIDE), pair(7, side=SIDE).prior, other(7, side=SIDE)),

@@ -23,8 +23,8 @@ from dicom_node.headers import read_study
 from dicom_node.pixels import read_frame
 from dicom_node.report import About
 from models.asking import Ask, Asking
-from models.demonstration.figures import Box2d, iou
-from models.demonstration.film import prepared
+from models.demonstration.evaluation.figures import Box2d, iou
+from models.demonstration.evaluation.film import prepared
 from models.demonstration.truth import ANATOMY
 from models.engines import ENGINES
 from models.engines.base import Engine, EngineOptions

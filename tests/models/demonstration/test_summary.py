@@ -9,13 +9,13 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from models.demonstration import tables
-from models.demonstration.asks import Case, Told, Truth
-from models.demonstration.baselines import guessed, learn
-from models.demonstration.evaluate import QUICK, Evaluation
-from models.demonstration.figures import Box2d
-from models.demonstration.hardness import Row
-from models.demonstration.summary import Figure, summarise
+from models.demonstration.evaluation import tables
+from models.demonstration.evaluation.asks import Case, Told, Truth
+from models.demonstration.evaluation.baselines import guessed, learn
+from models.demonstration.evaluation.evaluate import QUICK, Evaluation
+from models.demonstration.evaluation.figures import Box2d
+from models.demonstration.evaluation.hardness import Row
+from models.demonstration.evaluation.summary import Figure, summarise
 from models.demonstration.truth import ANATOMY, FINDINGS
 
 BOX: Box2d = (100, 100, 500, 500)

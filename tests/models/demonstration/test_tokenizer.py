@@ -8,7 +8,7 @@ import pytest
 
 from dicom_node import findings_file
 from dicom_node.vocabulary import Vocabulary
-from models.demonstration import architecture, tokenizer
+from models.demonstration.training import architecture, tokenizer
 from models.engines import numbers
 from models.questions import QUESTIONS, location
 from models.questions.asked import Asked

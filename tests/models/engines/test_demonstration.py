@@ -14,7 +14,7 @@ from dicom_node.errors import Misconfigured
 from dicom_node.report import ChangeKind, Presence, Weights
 from dicom_node.study import Frame
 from dicom_node.vocabulary import Vocabulary
-from models.demonstration import architecture
+from models.demonstration.training import architecture
 from models.engines import ENGINES, demonstration, weights
 from models.engines.base import EngineOptions
 from models.read import read_films

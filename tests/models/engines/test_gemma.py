@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from dicom_node.errors import BadAnswer
-from models.demonstration.architecture import WINDOW
+from models.demonstration.training.architecture import WINDOW
 from models.engines.base import Choices, FreeText, Numbers, Request
 from models.engines.gemma import Gemma
 

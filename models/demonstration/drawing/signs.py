@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.demonstration.body import Body, Lung, Side, lung, lung_point
-from models.demonstration.canvas import Canvas, Plane, bump, clouds, ramp
+from models.demonstration.drawing.body import Body, Lung, Side, lung, lung_point
+from models.demonstration.drawing.canvas import Canvas, Plane, bump, clouds, ramp
 from models.demonstration.ranges import Ranges, Span
 
 #: Upper, mid and lower zone; each part of a lung holds one finding at most.

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models.demonstration import figures
-from models.demonstration.asks import YES, Told
-from models.demonstration.baselines import Guesses, guessed
+from models.demonstration.evaluation import figures
+from models.demonstration.evaluation.asks import YES, Told
+from models.demonstration.evaluation.baselines import Guesses, guessed
 from models.demonstration.truth import ANATOMY, FINDINGS
 
 #: What is to be reached.

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dicom_node.report import ChangeKind
-from models.demonstration.body import Body
+from models.demonstration.drawing.body import Body
+from models.demonstration.drawing.signs import Planned, plan
 from models.demonstration.ranges import Ranges, Span
-from models.demonstration.signs import Planned, plan
 from models.demonstration.truth import FINDINGS
 
 #: Height and width of films in millimetres, and how often each is used.

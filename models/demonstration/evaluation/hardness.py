@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.demonstration.figures import auroc
-from models.demonstration.film import prepared
-from models.demonstration.phantoms import chest
+from models.demonstration.drawing.phantoms import chest
+from models.demonstration.evaluation.figures import auroc
+from models.demonstration.evaluation.film import prepared
 from models.demonstration.truth import FINDINGS
 
 Picture = NDArray[np.float32]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dicom_node.geometry import Fit
-from models.demonstration.phantoms import chest, other, pair
+from models.demonstration.drawing.phantoms import chest, other, pair
 from models.demonstration.ranges import FIRST_TRAINING_SEED
 from models.demonstration.truth import Phantom
 

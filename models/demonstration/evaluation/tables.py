@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from models.demonstration.evaluate import Evaluation
-from models.demonstration.hardness import Row
-from models.demonstration.summary import Figure
+from models.demonstration.evaluation.evaluate import Evaluation
+from models.demonstration.evaluation.hardness import Row
+from models.demonstration.evaluation.summary import Figure
 from models.demonstration.truth import FINDINGS
 
 #: Averaged over the findings a method as simple as these may not reach more.

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicom_node.vocabulary import Vocabulary
-from models.demonstration import architecture, dense, pool
-from models.demonstration.batches import Writer
-from models.demonstration.plan import Plan
-from models.demonstration.steps import losses
+from models.demonstration.training import architecture, dense, pool
+from models.demonstration.training.batches import Writer
+from models.demonstration.training.plan import Plan
+from models.demonstration.training.steps import losses
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,7 +98,7 @@ def _smooth_numbers(model: Any, tokenizer: Any, seed: int) -> None:
     """Numbers that are near have vectors that are near, before anything is learnt."""
     import torch
 
-    from models.demonstration.tokenizer import number_ids
+    from models.demonstration.training.tokenizer import number_ids
 
     ids = number_ids(tokenizer)
     rng = np.random.default_rng(seed)

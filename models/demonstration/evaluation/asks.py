@@ -13,11 +13,11 @@ from typing import Literal
 from dicom_node.geometry import Box
 from dicom_node.report import About, ChangeKind, Presence
 from models.asking import WHOLE_FILM, Ask, Asking, Outcome
-from models.demonstration.figures import Box2d, iou
-from models.demonstration.film import prepared
-from models.demonstration.lessons import terms
-from models.demonstration.phantoms import chest, other, pair
+from models.demonstration.drawing.phantoms import chest, other, pair
+from models.demonstration.evaluation.figures import Box2d, iou
+from models.demonstration.evaluation.film import prepared
 from models.demonstration.ranges import SHIFTED, TRAINED, Ranges
+from models.demonstration.training.lessons import terms
 from models.demonstration.truth import FINDINGS, Pair, Phantom
 from models.engines.base import Engine
 from models.prepare import Prepared

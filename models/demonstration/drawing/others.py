@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.demonstration.canvas import Canvas, Plane, Pose, bump, clouds, ellipse, ramp, stroke
+from models.demonstration.drawing.canvas import (
+    Canvas,
+    Plane,
+    Pose,
+    bump,
+    clouds,
+    ellipse,
+    ramp,
+    stroke,
+)
 
 #: How many kinds there are.
 KINDS = 6

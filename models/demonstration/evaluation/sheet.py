@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from dicom_node.geometry import Box
-from models.demonstration.film import prepared
-from models.demonstration.phantoms import chest, other
+from models.demonstration.drawing.phantoms import chest, other
+from models.demonstration.evaluation.film import prepared
 from models.demonstration.truth import FINDINGS, Phantom
 
 #: Seeds of the sheet; the evaluation has others, and so has the training.

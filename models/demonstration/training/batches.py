@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from models.demonstration.lessons import Lesson
-from models.demonstration.tokenizer import number_ids
+from models.demonstration.training.lessons import Lesson
+from models.demonstration.training.tokenizer import number_ids
 
 if TYPE_CHECKING:
     from torch import Tensor

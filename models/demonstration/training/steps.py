@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.vocabulary import Vocabulary
-from models.demonstration import dense
-from models.demonstration.asking import looked_at, loss, said
-from models.demonstration.batches import Writer
-from models.demonstration.lessons import Lesson, of_film, of_pair
-from models.demonstration.plan import Part
-from models.demonstration.pool import CELL, Pool
+from models.demonstration.training import dense
+from models.demonstration.training.asking import looked_at, loss, said
+from models.demonstration.training.batches import Writer
+from models.demonstration.training.lessons import Lesson, of_film, of_pair
+from models.demonstration.training.plan import Part
+from models.demonstration.training.pool import CELL, Pool
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,7 +13,7 @@ import numpy as np
 from dicom_node import findings_file
 from dicom_node.report import ChangeKind
 from dicom_node.vocabulary import FindingTerm, Vocabulary
-from models.demonstration.pool import Box2d, Shown
+from models.demonstration.training.pool import Box2d, Shown
 from models.demonstration.truth import FINDINGS
 from models.questions import change, location, presence, site, suitability
 from models.questions.asked import Asked

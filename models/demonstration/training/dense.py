@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from models.demonstration.pool import CELL, REGIONS, SIDE
+from models.demonstration.training.pool import CELL, REGIONS, SIDE
 
 if TYPE_CHECKING:
     from torch import Tensor

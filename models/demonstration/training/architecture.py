@@ -13,7 +13,7 @@ from typing import Any
 
 from dicom_node.errors import Misconfigured
 from dicom_node.report import Weights
-from models.demonstration import tokenizer as words
+from models.demonstration.training import tokenizer as words
 from models.engines import weights
 from models.questions import QUESTIONS
 

@@ -13,11 +13,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
-from models.demonstration import hardness
-from models.demonstration.asks import TRAINED_NAME, Case, Told, answered, put
-from models.demonstration.baselines import Guesses, Known, learn
+from models.demonstration.evaluation import hardness
+from models.demonstration.evaluation.asks import TRAINED_NAME, Case, Told, answered, put
+from models.demonstration.evaluation.baselines import Guesses, Known, learn
+from models.demonstration.evaluation.summary import Figure, summarise
 from models.demonstration.ranges import FIRST_TRAINING_SEED, SHIFTED
-from models.demonstration.summary import Figure, summarise
 from models.engines import demonstration
 from models.engines.base import Engine, EngineOptions, Identity
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from models.demonstration.architecture import WINDOW
-from models.demonstration.batches import Batch
+from models.demonstration.training.architecture import WINDOW
+from models.demonstration.training.batches import Batch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from models.demonstration.canvas import Canvas, Plane, curve, ellipse, ramp
+from models.demonstration.drawing.canvas import Canvas, Plane, curve, ellipse, ramp
 from models.demonstration.ranges import Ranges
 
 Side = Literal["right", "left"]
@@ -15,7 +15,7 @@ Side = Literal["right", "left"]
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Millimetres; see :class:`~models.demonstration.canvas.Canvas` for the axes.
+    """Millimetres; see :class:`~models.demonstration.drawing.canvas.Canvas` for the axes.
 
     ``top`` is the height of the apices, ``domes`` of the diaphragm's (right, left), ``angle`` how
     far the costophrenic angles lie below them. ``heart`` is the cardiothoracic ratio, ``rightward``

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.demonstration.body import Body, Lung, Side, lung_point, out_of
-from models.demonstration.canvas import Canvas, Plane, bump, clouds, ellipse, ramp, stroke
+from models.demonstration.drawing.body import Body, Lung, Side, lung_point, out_of
+from models.demonstration.drawing.canvas import Canvas, Plane, bump, clouds, ellipse, ramp, stroke
 
 
 def outline(body: Body, canvas: Canvas) -> Plane:

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.geometry import Box
-from models.demonstration import exposure, tissue
-from models.demonstration.body import Lung, Side, heart, lung, mediastinum
-from models.demonstration.canvas import Canvas, Plane, Pose, ramp
-from models.demonstration.cases import Case, draw_case, draw_earlier
-from models.demonstration.others import any_pose, draw_other
+from models.demonstration.drawing import exposure, tissue
+from models.demonstration.drawing.body import Lung, Side, heart, lung, mediastinum
+from models.demonstration.drawing.canvas import Canvas, Plane, Pose, ramp
+from models.demonstration.drawing.cases import Case, draw_case, draw_earlier
+from models.demonstration.drawing.others import any_pose, draw_other
+from models.demonstration.drawing.signs import ZONES, Planned, paint
 from models.demonstration.ranges import TRAINED, Ranges
-from models.demonstration.signs import ZONES, Planned, paint
 from models.demonstration.truth import Pair, Phantom, Sign
 
 _SIDES: tuple[Side, Side] = ("right", "left")

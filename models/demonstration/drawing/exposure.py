@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from models.demonstration.canvas import Canvas, Plane, ramp, stroke
+from models.demonstration.drawing.canvas import Canvas, Plane, ramp, stroke
 from models.demonstration.ranges import Ranges
 
 

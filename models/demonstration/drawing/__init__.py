@@ -1,0 +1,1 @@
+"""Phantoms: frontal chest radiographs that are drawn, with the truth about them. No torch."""

@@ -1,0 +1,1 @@
+"""How the checkpoint is made: from phantoms alone."""
