@@ -23,6 +23,9 @@ NEVER = ("atelectasis", "pulmonary edema", "fracture", "pneumomediastinum", "gro
 #: The finding that is any of these; asked where it is, the largest counts.
 OPACITY, OPACITIES = "lung opacity", ("nodule", "mass", "consolidation")
 T = TypeVar("T")
+#: How often a chest is asked about nothing but whether it is one; how often something is asked that
+#: phantoms never have; and how often a finding's site.
+_SUITABLE, _OTHERS, _SITES = 0.06, 0.3, 0.5
 _CHANGES = (ChangeKind.IMPROVED, ChangeKind.STABLE, ChangeKind.WORSENED)
 
 
@@ -46,13 +49,13 @@ def of_film(
 ) -> list[Lesson]:
     """Some questions about one picture: what is there, what is not, where."""
     alone = (number,)
-    if not shown.chest or rng.random() < 0.06:
+    if not shown.chest or rng.random() < _SUITABLE:
         yes = "yes" if shown.chest else "no"
         return [Lesson(alone, suitability.prompt(Asked("")), f"Final Answer: {yes}")]
     there = _there(shown)
     absent = [name for name in FINDINGS if name not in there]
     names = [*_some(rng, list(there), 2), *_some(rng, absent, 2)]
-    if rng.random() < 0.3:
+    if rng.random() < _OTHERS:
         names += _some(rng, [OPACITY, *NEVER], 1)
     lessons = [_presence(alone, vocabulary.findings[name], name in there) for name in names]
     lessons += [
@@ -61,7 +64,7 @@ def of_film(
     for name in _some(rng, list(there), 2):
         where, box = there[name]
         lessons.append(_location(alone, vocabulary.findings[name].phrase, box))
-        if rng.random() < 0.5 and len(vocabulary.sites_of(name)) > 1:
+        if rng.random() < _SITES and len(vocabulary.sites_of(name)) > 1:
             lessons.append(_site(alone, vocabulary, name, where))
     return lessons
 
