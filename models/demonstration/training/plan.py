@@ -37,7 +37,7 @@ class Part:
 #: sees, in many small steps, for the tower no longer has to be trained in each.
 PARTS = (
     Part(2400, 1.0e-3, 1.5e-4, films=32, pairs=0, asks=False, looks=True),
-    Part(3000, 1.5e-3, 1.0e-5, films=8, pairs=5, asks=True, looks=False, dull=0.3),
+    Part(2600, 7.0e-4, 1.0e-5, films=10, pairs=6, asks=True, looks=False, dull=0.3),
 )
 
 
