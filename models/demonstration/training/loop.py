@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 #: Of the training: where it stands, in its folder.
 _STATE, _LOG = "state.pt", "log.jsonl"
-_SAVED_EVERY = 100  # steps
 #: Of the average of the weights over the last steps, which is what is kept in the end.
 _DECAY = 0.998
 
@@ -48,7 +47,8 @@ def main(
 ) -> Iterator[dict[str, float]]:
     """Train in ``folder`` until the plan is done; yields the figures of each step.
 
-    The checkpoint is written to ``folder/checkpoint`` at the end, and the state every 100 steps.
+    The checkpoint is written to ``folder/checkpoint`` at the end. The state is kept now and then,
+    so that a run that was stopped goes on.
     """
     for done in pool.draw(folder / "pool", plan.files, processes):
         yield {"drawn": done, "of": plan.files}
@@ -64,7 +64,7 @@ def main(
         figures |= {"step": run.step, "seconds": time.perf_counter() - began}
         with (folder / _LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps({k: round(v, 5) for k, v in figures.items()}) + "\n")
-        if run.step % _SAVED_EVERY == 0 or run.step == plan.steps:
+        if run.step % plan.saved_every == 0 or run.step == plan.steps:
             _save(run, folder / _STATE)
         yield figures
     _write(run, processor, folder / "checkpoint")

@@ -43,11 +43,15 @@ PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and on what is trained; ``files`` of the pool hold 500 films each."""
+    """How long and on what is trained; ``files`` of the pool hold 500 films each.
+
+    ``saved_every`` so many steps the state is kept, to go on from.
+    """
 
     files: int = 50
     parts: tuple[Part, ...] = PARTS
     seed: int = 1
+    saved_every: int = 100
 
     @property
     def steps(self) -> int:
