@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -103,4 +104,5 @@ def _of(figures: dict[str, Any], name: str) -> int:
 
 def _evaluate(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "models.demonstration", "evaluate", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    wide = {**os.environ, "COLUMNS": "200"}  # else words of the tables are folded
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=wide)

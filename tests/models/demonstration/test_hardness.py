@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -34,6 +36,7 @@ def _mark(film: NDArray[np.float32], mark: str | None, rng: np.random.Generator)
         film[16:32, 80:96] += 25
 
 
+@cache
 def _of_first(mark: str | None) -> dict[str, tuple[float, ...]]:
     return {row.method: row.values for row in measure(_films(1, mark), _films(2, mark))}
 
