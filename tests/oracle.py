@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 
 from dicom_node.report import Weights
-from models.demonstration.evaluation.asks import CHANGES, YES, Case, Put, put
+from models.demonstration.evaluation.asks import YES, Case, Put, put
 from models.engines.base import Answer, Choices, FreeText, Identity, Numbers, Request
+from models.questions.change import KINDS
 
 #: The text of an answer, and what is said instead.
 Spoilt = Callable[[Put, str], str]
@@ -52,5 +53,5 @@ def _text(one: Put) -> str:
         case "location":
             found = [{"box_2d": one.truth, "label": one.ask.asked.phrase}]
             return f"Final Answer:```json{json.dumps(found)}```"
-    options = CHANGES if one.ask.name == "change" else one.ask.asked.sites
+    options = KINDS if one.ask.name == "change" else one.ask.asked.sites
     return f"Final Answer: {ascii_uppercase[options.index(one.truth)]}"  # type: ignore[arg-type]

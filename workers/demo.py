@@ -38,7 +38,8 @@ from workers import beside, local, phantoms, way
 from workers.drawn import PRIOR_DAYS, Drawn, Kind, Wanted, draw
 from workers.site import Site, configure, open_site
 
-#: Of the phantom pair that is read: a pair in which something changed.
+#: Of the phantom pair that is read: one in which something changed, and on which the model is
+#: right; how often it is stands in the card of the checkpoint.
 PAIR_SEED = 93
 
 _LOOPBACK = "127.0.0.1"

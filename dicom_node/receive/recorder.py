@@ -139,7 +139,7 @@ class Recorder:
             if self._ending.is_set():
                 log.error("not entered in the ledger; the next start of an edge does it")
                 return
-            time.sleep(_PAUSE_SECONDS)
+            self._ending.wait(_PAUSE_SECONDS)
 
     def _enter(self, facts: list[Fact]) -> None:
         """Neighbouring objects in one transaction; nothing overtakes anything."""

@@ -80,7 +80,11 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     processes: Annotated[int, typer.Option(help="That draw phantoms.", min=1)] = 2,
 ) -> None:
-    """Train the checkpoint anew, from nothing but phantoms; ends in FOLDER/checkpoint."""
+    """Train the checkpoint anew, from nothing but phantoms; ends in FOLDER/checkpoint.
+
+    It takes 6 GB of memory, 2.4 GB of disk, and about 80 minutes on two CPU cores that multiply
+    matrices of bf16 (AMX); without these instructions it takes much longer.
+    """
     from models.demonstration.training import lessons, loop  # torch only where it trains
     from models.demonstration.training.plan import Plan
 

@@ -10,7 +10,8 @@ VERSION = "1"
 EXAMPLE_ASKED = Asked("pleural effusion")
 EXAMPLE = "The effusion reaches higher than on the earlier image.\n\nFinal Answer: C"
 
-_KINDS = (ChangeKind.IMPROVED, ChangeKind.STABLE, ChangeKind.WORSENED)
+#: What may be answered, in the order of the letters.
+KINDS = (ChangeKind.IMPROVED, ChangeKind.STABLE, ChangeKind.WORSENED)
 _CHOICES = ("Improved", "Stable", "Worsened")
 
 
@@ -31,7 +32,7 @@ def parse(text: str, asked: Asked) -> ChangeKind:  # noqa: ARG001 - every questi
     Raises:
         BadAnswer: the final answer is none of the three.
     """
-    return _KINDS[chosen(text, _CHOICES)]
+    return KINDS[chosen(text, _CHOICES)]
 
 
 def told(value: ChangeKind, asked: Asked) -> str:  # noqa: ARG001 - every question tells so

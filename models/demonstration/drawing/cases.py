@@ -12,6 +12,7 @@ from models.demonstration.drawing.body import Body
 from models.demonstration.drawing.signs import Planned, plan
 from models.demonstration.ranges import Ranges, Span
 from models.demonstration.truth import FINDINGS
+from models.questions.change import KINDS
 
 #: Height and width of films in millimetres, and how often each is used.
 _FILMS = ((430, 350), (350, 430), (430, 430), (400, 400), (420, 330))
@@ -34,7 +35,6 @@ FATES = (
     (ChangeKind.NEW, 0.08),
     (ChangeKind.RESOLVED, 0.08),
 )
-_LASTING = (ChangeKind.IMPROVED, ChangeKind.STABLE, ChangeKind.WORSENED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def draw_earlier(
             after.append(replace(planned, size=second))
     hearts = (now.body.heart, now.body.heart + rng.uniform(-0.008, 0.008))
     if now.large_heart:
-        changes["cardiomegaly"] = _LASTING[int(rng.integers(3))]
+        changes["cardiomegaly"] = KINDS[int(rng.integers(3))]
         hearts = _hearts(rng, ranges.large_heart, changes["cardiomegaly"])
     size = now.size if rng.random() < 0.7 else _size(rng)
     earlier = Case(

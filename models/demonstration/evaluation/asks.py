@@ -11,10 +11,10 @@ from functools import cache
 from typing import Literal
 
 from dicom_node.geometry import Box
-from dicom_node.report import About, ChangeKind, Presence
+from dicom_node.report import About, Presence
 from models.asking import WHOLE_FILM, Ask, Asking, Outcome
 from models.demonstration.drawing.phantoms import chest, other, pair
-from models.demonstration.evaluation.figures import Box2d, iou
+from models.demonstration.evaluation.figures import iou
 from models.demonstration.evaluation.film import prepared
 from models.demonstration.ranges import SHIFTED, TRAINED, Ranges
 from models.demonstration.training.lessons import terms
@@ -23,13 +23,13 @@ from models.engines.base import Engine
 from models.prepare import Prepared
 from models.questions import QUESTIONS
 from models.questions.asked import Asked
+from models.questions.change import KINDS
+from models.questions.location import Box2d
 
 #: The longer side of the films, in pixels.
 SIDE = 512
 TRAINED_NAME = "trained"
 RANGES: dict[str, Ranges] = {TRAINED_NAME: TRAINED, **SHIFTED}
-#: What may be answered to the question how a finding has changed.
-CHANGES = (ChangeKind.IMPROVED, ChangeKind.STABLE, ChangeKind.WORSENED)
 YES, NO = Presence.PRESENT.value, Presence.ABSENT.value
 
 _terms = cache(terms)  # every phantom is asked in the same words
@@ -123,7 +123,7 @@ def _of_pair(both: Pair) -> list[Put]:
     return [
         Put(Ask("change", name, About.BOTH, Asked(_phrase(name)), pictures), str(kind))
         for name, kind in both.changes.items()
-        if kind in CHANGES
+        if kind in KINDS
     ]
 
 

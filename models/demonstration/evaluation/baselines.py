@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from models.demonstration.evaluation.asks import Told, Truth, rightness
-from models.demonstration.evaluation.figures import Box2d
+from models.questions.location import Box2d
 
 #: What is always answered to a question (its name) about a finding or a part of the anatomy.
 Guesses = Mapping[tuple[str, str], Truth]

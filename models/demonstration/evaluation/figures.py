@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-#: y0, x0, y1, x1 in thousandths of the square picture, as the model states boxes.
-Box2d = tuple[int, int, int, int]
+from models.questions.location import Box2d
+
 #: A figure of the answers at these indices (from 0); each may occur more than once.
 Statistic = Callable[[NDArray[np.intp]], float]
 

@@ -13,10 +13,11 @@ import numpy as np
 from dicom_node import findings_file
 from dicom_node.report import ChangeKind
 from dicom_node.vocabulary import FindingTerm, Vocabulary
-from models.demonstration.training.pool import Box2d, Shown
+from models.demonstration.training.pool import Shown
 from models.demonstration.truth import FINDINGS
 from models.questions import change, location, presence, site, suitability
 from models.questions.asked import Asked
+from models.questions.location import Box2d
 
 #: Findings of config/findings.yaml that no phantom has: the answer is always no.
 NEVER = ("atelectasis", "pulmonary edema", "fracture", "pneumomediastinum", "ground-glass opacity")
@@ -26,7 +27,6 @@ T = TypeVar("T")
 #: How often a chest is asked about nothing but whether it is one; how often something is asked that
 #: phantoms never have; and how often a finding's site.
 _SUITABLE, _OTHERS, _SITES = 0.06, 0.3, 0.5
-_CHANGES = (ChangeKind.IMPROVED, ChangeKind.STABLE, ChangeKind.WORSENED)
 
 
 def terms() -> Vocabulary:
@@ -77,10 +77,10 @@ def of_pair(
         Lesson(
             (prior, current),
             change.prompt(Asked(vocabulary.findings[name].phrase)),
-            f"Final Answer: {ascii_uppercase[_CHANGES.index(ChangeKind(kind))]}",
+            f"Final Answer: {ascii_uppercase[change.KINDS.index(ChangeKind(kind))]}",
         )
         for name, kind in changes.items()
-        if kind in _CHANGES
+        if kind in change.KINDS
     ]
 
 

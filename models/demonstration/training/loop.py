@@ -1,8 +1,7 @@
 """The training: phantoms in, the checkpoint out. On the CPU or on one GPU, by the same code.
 
-First the vision tower alone is shown where things are, then both towers learn the questions. Each
-step draws its films and lessons from the seed and its own number, so a run that was stopped goes
-on as if it had not been.
+What is learnt when is said in the plan. Each step draws its films and lessons from the seed and its
+own number, so a run that was stopped goes on as if it had not been.
 """
 
 from __future__ import annotations

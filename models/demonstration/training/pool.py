@@ -17,6 +17,7 @@ from dicom_node.geometry import Fit
 from models.demonstration.drawing.phantoms import chest, other, pair
 from models.demonstration.ranges import FIRST_TRAINING_SEED
 from models.demonstration.truth import Phantom
+from models.questions.location import Box2d
 
 #: Side of the pictures, and of a cell of a region, in pixels.
 SIDE, CELL = 256, 4
@@ -35,8 +36,6 @@ REGIONS = (
 _SINGLES, _PAIRS, _OTHERS = 280, 100, 20
 #: Part of each file's name: raise it whenever what is drawn changes.
 _VERSION = 1
-
-Box2d = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def draw(folder: Path, files: int, processes: int) -> Iterator[int]:
 
 
 def load(folder: Path, files: int) -> Pool:
-    """Everything that was drawn, in memory: about 10 MB a file."""
+    """Everything that was drawn, in memory: about 50 MB a file."""
     pictures, covered = [], []
     shown: list[Shown] = []
     changes: dict[tuple[int, ...], dict[str, str]] = {}
