@@ -11,6 +11,8 @@ from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from models.demonstration.drawing import phantoms
+
 ROWS, COLUMNS = 96, 80
 
 #: What no log line, file name or prompt may hold. The values occur nowhere else.
@@ -30,6 +32,12 @@ def chest_picture(rows: int = ROWS, columns: int = COLUMNS, seed: int = 0) -> ND
     level[: rows // 8, : columns // 5] = 3800  # a marker in the top left corner
     noise = np.random.default_rng(seed).integers(0, 200, (rows, columns))
     pixels: NDArray[np.uint16] = (level + noise).astype(np.uint16)
+    return pixels
+
+
+def drawn_picture(seed: int = 0, side: int = 300) -> NDArray[np.uint16]:
+    """What even a model takes for a chest film: a phantom, 12 bits stored, bright is dense."""
+    pixels: NDArray[np.uint16] = phantoms.chest(seed, side=side).grey.astype(np.uint16) * 16
     return pixels
 
 

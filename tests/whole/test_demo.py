@@ -95,7 +95,6 @@ def test_every_finding_is_told_beside_the_truth(shown: Shown) -> None:
     assert Image.open(shown.out / "truth.png").width >= 1000
 
 
-@pytest.mark.skip(reason="the demonstration's weights are not trained yet")
 def test_what_changed_is_read_with_its_change_at_its_place(shown: Shown) -> None:
     told = shown.truth()
     read = {one.name: one for one in report.from_json(_report(shown)).findings}

@@ -7,14 +7,41 @@ import time
 from pathlib import Path
 from typing import Any
 
-from builders import chest, identities_in, variant
+import pytest
+from builders import IDENTITY, chest, identities_in, variant
 from nodes import AE_TITLE, Node, Site, peer
 from peers import Orthanc, Redis, dcmsend, findscu, forward_everything, running, wait_until
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
+from workers.demo import PAIR_SEED
+from workers.drawn import Kind, Wanted, draw
+
+#: Longer side of the films, pixels; the model looks at 256.
+SIDE = 512
 SR = "1.2.840.10008.5.1.4.1.1.88.34"
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The films of the demonstration, on which the model that ships finds something."""
+    folder = tmp_path_factory.mktemp("drawn")
+    films = draw(PAIR_SEED, Wanted(Kind.PAIR, side=SIDE)).films
+    paths = {str(film.when): folder / f"{film.name}.dcm" for film in films}
+    for film in films:
+        paths[str(film.when)].write_bytes(film.dicom)
+    return paths
+
+
+@pytest.fixture
+def current(drawn: dict[str, Path], tmp_path: Path) -> Path:
+    return variant(drawn["current"], tmp_path / "films" / "current.dcm", **IDENTITY)
+
+
+@pytest.fixture
+def prior(drawn: dict[str, Path], tmp_path: Path) -> Path:
+    return variant(drawn["prior"], tmp_path / "films" / "prior.dcm", **IDENTITY)
 
 
 def studies(*films: Path) -> set[str]:

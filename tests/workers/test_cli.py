@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from builders import chest, chest_picture
+from builders import chest, drawn_picture
 from earlier import make_prior
 from nodes import Site, dicom_node, peer
 from peers import Orthanc, free_port
@@ -142,9 +142,9 @@ def test_read_makes_everything_from_local_files(site: Site, tmp_path: Path, rg1:
 
 
 def test_the_prior_of_somebody_else_is_not_used(site: Site, tmp_path: Path) -> None:
-    film = chest(tmp_path / "film.dcm")
+    film = chest(tmp_path / "film.dcm", drawn_picture())
     other = chest(
-        tmp_path / "other.dcm", chest_picture(seed=3), PatientName="Else^Somebody",
+        tmp_path / "other.dcm", drawn_picture(seed=3), PatientName="Else^Somebody",
         AcquisitionDate="20190101",
     )  # fmt: skip
     done = site.command("read", film, "--prior", other, "--out", tmp_path / "out", "--json")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import change, chest_picture
+from builders import change, drawn_picture
 from builders import chest as make_chest
 from fake_engine import FakeEngine, Known
 from pydicom import dcmread
@@ -49,7 +49,7 @@ _HOSTILE: dict[str, Any] = {
 
 
 def _film(folder: Path, hostile: dict[str, Any], uids: list[str], **elements: Any) -> Path:
-    picture = chest_picture(300, 260, seed=int(elements.pop("seed", 0)))
+    picture = drawn_picture(int(elements.pop("seed", 0)))
     path = make_chest(folder / "film.dcm", picture, **elements)
     film = dcmread(path)
     study, series, image = uids

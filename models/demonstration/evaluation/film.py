@@ -13,7 +13,12 @@ from models.prepare import Prepared, chest_radiograph
 
 
 def prepared(grey: NDArray[np.uint8]) -> Prepared:
-    """As the node prepares it; ``grey`` is uint8 (rows, columns), standing, bright is dense."""
+    """As the node prepares it; ``grey`` is as :func:`frame` takes it."""
+    return chest_radiograph(frame(grey))
+
+
+def frame(grey: NDArray[np.uint8]) -> Frame:
+    """As if it had come from a file: uint8 (rows, columns), standing, bright is dense."""
     rows, columns = grey.shape
     instance = Instance(
         path=Path(),
@@ -28,4 +33,4 @@ def prepared(grey: NDArray[np.uint8]) -> Prepared:
         columns=columns,
         orientation=STANDING,
     )
-    return chest_radiograph(Frame(instance, grey))
+    return Frame(instance, grey)
