@@ -47,12 +47,12 @@ def losses(
             off["dense"] = dense.loss(heads, patches, tokens, covered.to(device))
         if part.asks:
             scenes = _lessons(rng, films, chosen, vocabulary)
-            off |= _taught(model, heads, tokens, writer, scenes)
+            off |= _taught(model, heads if part.holds else None, tokens, writer, scenes)
     return off
 
 
 def _taught(
-    model: Any, heads: Any, tokens: Tensor, writer: Writer, scenes: list[list[Lesson]]
+    model: Any, heads: Any | None, tokens: Tensor, writer: Writer, scenes: list[list[Lesson]]
 ) -> dict[str, Tensor]:
     """The loss of all lessons: those on one picture, and those on two."""
     off: dict[str, Tensor] = {}
@@ -62,7 +62,8 @@ def _taught(
             batch = writer.batch(some)
             hidden = held(model, tokens, batch)
             apart = loss(model.lm_head(hidden).float(), batch, writer.numbers)
-            apart |= known(heads, hidden, batch)
+            if heads is not None:
+                apart |= known(heads, hidden, batch)
             off |= {f"{name}{pictures}": value for name, value in apart.items()}
     return off
 
