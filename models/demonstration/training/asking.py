@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: Neighbouring numbers are nearly right: the target is spread over them, in thousandths.
 _SPREAD = 5.0
 #: How much it counts to know number and growth before they are put into words.
-_KNOWN, _GROWN = 6.0, 2.0
+_KNOWN, _GROWN = 1.0, 0.4
 
 
 def looked_at(model: Any, pictures: Tensor) -> tuple[Tensor, Tensor]:
