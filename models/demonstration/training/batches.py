@@ -30,7 +30,8 @@ class Batch:
     number of the question that a token belongs to, from 1; 0 for what all share, -1 for filling.
     ``picture`` is the number of the picture that a token is of, from 1, or 0. ``pictures`` int64
     (scenes, pictures). ``at`` are the (scene, token) whose next token is taught, ``next`` that
-    token, ``number`` the number it stands for, or -1. ``lessons`` is how many there are.
+    token, ``number`` the number it stands for, or -1; ``growth`` float32, of what follows there the
+    lesson's growth, else NaN. ``lessons`` is how many there are.
     """
 
     ids: Tensor
@@ -41,6 +42,7 @@ class Batch:
     at: tuple[Tensor, Tensor]
     next: Tensor
     number: Tensor
+    growth: Tensor
     lessons: int
 
     def masks(self, window: int) -> dict[str, Tensor]:
@@ -86,17 +88,18 @@ class Writer:
         ids, places, question = (torch.tensor(column) for column in zip(*filled, strict=True))
         is_image = ids == self._image
         begins = is_image & ~is_image.roll(1, dims=1)
-        taught = [(number, at, said) for number, row in enumerate(rows) for at, said in row.taught]
-        scene, token, following = (torch.tensor(column) for column in zip(*taught, strict=True))
+        taught = [(number, *one) for number, row in enumerate(rows) for one in row.taught]
+        scene, token, following, growth = zip(*taught, strict=True)
         return Batch(
             ids=ids,
             places=places,
             question=question,
             picture=begins.cumsum(dim=1) * is_image,
             pictures=torch.tensor([lessons[0].pictures for lessons in scenes]),
-            at=(scene, token),
-            next=following,
-            number=torch.tensor([self._value.get(id_, -1) for id_ in following.tolist()]),
+            at=(torch.tensor(scene), torch.tensor(token)),
+            next=torch.tensor(following),
+            number=torch.tensor([self._value.get(id_, -1) for id_ in following]),
+            growth=torch.tensor(growth),
             lessons=sum(len(lessons) for lessons in scenes),
         )
 
@@ -110,7 +113,11 @@ class Writer:
             answer = self._ids(lesson.answer) + self._ends
             row.add([*asked[shared:], *answer][:-1], first=shared, question=number)
             begin = len(row.ids) - len(answer)
-            row.taught.extend((begin + place, said) for place, said in enumerate(answer))
+            decides = len(answer) - 1 - len(self._ends)  # what it says last
+            row.taught.extend(
+                (begin + place, said, _or_nan(lesson.growth if place == decides else None))
+                for place, said in enumerate(answer)
+            )
         return row
 
     def _prompt(self, prompt: str, pictures: int) -> list[int]:
@@ -129,12 +136,12 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One scene; ``taught`` are (token, what follows it)."""
+    """One scene; ``taught`` are (token, what follows it, the growth or NaN)."""
 
     ids: list[int]
     places: list[int]
     question: list[int]
-    taught: list[tuple[int, int]]
+    taught: list[tuple[int, int, float]]
 
     def add(self, ids: list[int], *, first: int, question: int) -> None:
         self.ids.extend(ids)
@@ -148,3 +155,7 @@ class _Row:
             self.places + [0] * rest,
             self.question + [_FILLING] * rest,
         )
+
+
+def _or_nan(growth: float | None) -> float:
+    return float("nan") if growth is None else growth

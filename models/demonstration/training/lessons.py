@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -37,11 +38,16 @@ def terms() -> Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A question about pictures (by number, the earlier first) and its answer."""
+    """A question about pictures (by number, the earlier first) and its answer.
+
+    ``growth`` is by how much a finding has changed from the earlier picture to the current one, as
+    the binary logarithm of its size; None of all other questions.
+    """
 
     pictures: tuple[int, ...]
     prompt: str
     answer: str
+    growth: float | None = None
 
 
 def of_film(
@@ -70,14 +76,18 @@ def of_film(
 
 
 def of_pair(
-    prior: int, current: int, changes: Mapping[str, str], vocabulary: Vocabulary
+    first: int,
+    shown: tuple[Shown, Shown],
+    changes: Mapping[str, str],
+    vocabulary: Vocabulary,
 ) -> list[Lesson]:
-    """How each finding that both pictures show has changed."""
+    """How each finding that both pictures show has changed; ``first`` is the earlier's number."""
     return [
         Lesson(
-            (prior, current),
+            (first, first + 1),
             change.prompt(Asked(vocabulary.findings[name].phrase)),
             f"Final Answer: {ascii_uppercase[change.KINDS.index(ChangeKind(kind))]}",
+            growth=_growth(*(one.findings[name][1] for one in shown)),
         )
         for name, kind in changes.items()
         if kind in change.KINDS
@@ -115,6 +125,10 @@ def _site(alone: tuple[int, ...], vocabulary: Vocabulary, name: str, where: str)
 
 def _some(rng: np.random.Generator, of: list[T], most: int) -> list[T]:
     return [of[i] for i in rng.permutation(len(of))[:most]]
+
+
+def _growth(before: Box2d, now: Box2d) -> float:
+    return math.log2(_area(now) / _area(before)) / 2
 
 
 def _area(box: Box2d) -> int:

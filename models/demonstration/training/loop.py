@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicom_node.vocabulary import Vocabulary
-from models.demonstration.training import architecture, dense, pool
+from models.demonstration.training import architecture, asking, dense, pool
 from models.demonstration.training.batches import Writer
 from models.demonstration.training.plan import Plan
 from models.demonstration.training.steps import losses
@@ -82,6 +82,7 @@ def _begin(plan: Plan, device: str) -> tuple[_Run, Any]:
             architecture.IMAGE_SIDE // architecture.PATCH,
             round(architecture.TOKENS_PER_IMAGE**0.5),
         )
+        heads.update(asking.heads(architecture.HIDDEN))
     model.to(device).train()
     heads.to(device)
     weights = [*model.parameters(), *heads.parameters()]

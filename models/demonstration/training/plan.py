@@ -13,7 +13,8 @@ class Part:
     """A stretch of the training: its steps, its highest and its last learning rate.
 
     ``films`` are shown in each step, and ``pairs`` of films besides, with questions on all of them
-    if ``asks``. With ``looks`` the vision tower is trained, by its own heads too. ``dull`` is the
+    if ``asks``. With ``looks`` the vision tower is trained, by its own heads too; with ``holds``
+    the language model by what it holds before it speaks. ``dull`` is the
     part of the pictures that are shown with little contrast, as films with a wide window are.
     """
 
@@ -24,6 +25,7 @@ class Part:
     pairs: int
     asks: bool
     looks: bool
+    holds: bool = False
     dull: float = 0.0
 
     def rate_at(self, place: int) -> float:
@@ -34,10 +36,11 @@ class Part:
 
 
 #: First the tower alone is shown where things are; then the questions are learnt from what it
-#: sees, in many small steps, for the tower no longer has to be trained in each.
+#: sees, in many small steps, for the tower no longer has to be trained in each; then both together.
 PARTS = (
     Part(2400, 1.0e-3, 1.5e-4, films=32, pairs=0, asks=False, looks=True),
     Part(2600, 7.0e-4, 1.0e-5, films=10, pairs=6, asks=True, looks=False, dull=0.3),
+    Part(2400, 5.0e-4, 3.0e-6, films=16, pairs=16, asks=True, looks=True, holds=True, dull=0.3),
 )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dicom_node.vocabulary import Vocabulary
 from models.demonstration.training import dense
-from models.demonstration.training.asking import looked_at, loss, said
+from models.demonstration.training.asking import held, known, looked_at, loss
 from models.demonstration.training.batches import Writer
 from models.demonstration.training.lessons import Lesson, of_film, of_pair
 from models.demonstration.training.plan import Part
@@ -46,12 +46,13 @@ def losses(
         if part.looks:
             off["dense"] = dense.loss(heads, patches, tokens, covered.to(device))
         if part.asks:
-            off |= _taught(model, tokens, writer, _lessons(rng, films, chosen, vocabulary))
+            scenes = _lessons(rng, films, chosen, vocabulary)
+            off |= _taught(model, heads if part.holds else None, tokens, writer, scenes)
     return off
 
 
 def _taught(
-    model: Any, tokens: Tensor, writer: Writer, scenes: list[list[Lesson]]
+    model: Any, heads: Any | None, tokens: Tensor, writer: Writer, scenes: list[list[Lesson]]
 ) -> dict[str, Tensor]:
     """The loss of all lessons: those on one picture, and those on two."""
     off: dict[str, Tensor] = {}
@@ -59,7 +60,10 @@ def _taught(
         some = [scene for scene in scenes if len(scene[0].pictures) == pictures]
         if some:
             batch = writer.batch(some)
-            apart = loss(said(model, tokens, batch), batch, writer.numbers)
+            hidden = held(model, tokens, batch)
+            apart = loss(model.lm_head(hidden).float(), batch, writer.numbers)
+            if heads is not None:
+                apart |= known(heads, hidden, batch)
             off |= {f"{name}{pictures}": value for name, value in apart.items()}
     return off
 
@@ -76,7 +80,8 @@ def _lessons(
         if len(group) == 1:
             scenes.append(of_film(rng, number, films.shown[group[0]], vocabulary))
         else:
-            scenes.append(of_pair(number, number + 1, films.changes[group], vocabulary))
+            shown = films.shown[group[0]], films.shown[group[1]]
+            scenes.append(of_pair(number, shown, films.changes[group], vocabulary))
         number += len(group)
     return [scene for scene in scenes if scene]
 
