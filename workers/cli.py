@@ -232,7 +232,7 @@ def migrate(config: ConfigOption = _CONFIG) -> None:
 
 @app.command()
 def phantom(
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Chooses what is drawn.")],
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="From 1000000 on: trained on.")],
     out: Annotated[Path, typer.Option(help="Folder for the films.")],
     *,
     count: Annotated[int, typer.Option(min=1, help="How many seeds, counting from --seed.")] = 1,

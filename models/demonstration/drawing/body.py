@@ -11,6 +11,7 @@ from models.demonstration.drawing.canvas import Canvas, Plane, curve, ellipse, r
 from models.demonstration.ranges import Ranges
 
 Side = Literal["right", "left"]
+SIDES: tuple[Side, Side] = ("right", "left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ class Body:
         """From the apex to the costophrenic angle, of the lower lung."""
         return max(self.domes) + self.angle - self.top
 
+    def dome(self, side: Side) -> float:
+        """Height of the diaphragm's dome of a side."""
+        return self.domes[SIDES.index(side)]
+
 
 def out_of(side: Side, canvas: Canvas) -> Plane:
     """How far each pixel lies from the middle of the body towards a side."""
@@ -86,7 +91,7 @@ class Lung:
 def lung(body: Body, side: Side, canvas: Canvas, *, collapse: float = 0.0) -> Lung:
     """Where a lung is; with ``collapse`` (millimetres at the apex) it has shrunk from the wall."""
     u = out_of(side, canvas)
-    dome = body.domes[0 if side == "right" else 1]
+    dome = body.dome(side)
     top, height = body.top + 0.9 * collapse, dome + body.angle - body.top - 0.9 * collapse
     down = (canvas.y - np.float32(top)) / np.float32(height)
 
@@ -115,7 +120,7 @@ def lung(body: Body, side: Side, canvas: Canvas, *, collapse: float = 0.0) -> Lu
 
 def lung_point(body: Body, side: Side, down: float, across: float) -> tuple[float, float]:
     """(x, y) of a place in a lung, by its fractions."""
-    dome = body.domes[0 if side == "right" else 1]
+    dome = body.dome(side)
     y = body.top + down * (dome + body.angle - body.top)
     rounded = 1 - max(0.0, 1 - down / 0.72) ** 2.5
     u = body.middle + across * (body.half_width * rounded**body.apex - body.middle)

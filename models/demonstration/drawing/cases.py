@@ -62,15 +62,16 @@ def draw_earlier(
 ) -> tuple[Case, Case, Mapping[str, ChangeKind]]:
     """The patient at an earlier time and now, and what has become of each finding.
 
-    The sizes of findings are drawn anew, so that both films stay inside of the ranges.
+    The sizes of findings are drawn anew, so that both films stay inside of the ranges where these
+    have room for the growth. A narrow range has none: then the smaller film is below it, of hearts
+    the larger one above it.
     """
     changes: dict[str, ChangeKind] = {}
     before, after = [], []
     for planned in now.planned:
         fate = _fate(rng)
         changes[planned.name] = fate
-        name = "effusion" if planned.name == "pleural effusion" else planned.name
-        first, second = _sizes(rng, getattr(ranges, name), fate)
+        first, second = _sizes(rng, ranges.span_of(planned.name), fate)
         if fate is not ChangeKind.NEW:
             before.append(replace(planned, size=first))
         if fate is not ChangeKind.RESOLVED:

@@ -15,7 +15,9 @@ from models.demonstration.ranges import Ranges
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """How a film was taken and shown. ``low`` and ``high`` are quantiles that become black and
-    white, ``gamma`` bends what is between; ``haze`` is scattered light.
+    white, ``gamma`` bends what is between. ``haze`` is scattered light, of which the two quantiles
+    leave next to nothing. ``noise`` is per pixel: less of it is left where a film is shown smaller
+    than it was drawn.
     """
 
     gain: float

@@ -15,14 +15,11 @@ from models.demonstration.drawing.canvas import (
     stroke,
 )
 
-#: How many kinds there are.
-KINDS = 6
-
 
 def draw_other(rng: np.random.Generator, canvas: Canvas) -> Plane:
     """The density of a film that shows something else, or nothing."""
     kinds = (_limb, _skull, _pelvis, _lateral, _abdomen, _nothing)
-    return kinds[int(rng.integers(KINDS))](rng, canvas)
+    return kinds[int(rng.integers(len(kinds)))](rng, canvas)
 
 
 def any_pose(rng: np.random.Generator) -> Pose:

@@ -1,6 +1,7 @@
 """Frontal chest radiographs that are drawn, with the truth about them. No torch.
 
-The same seed, ranges and side give the same phantom, on every machine with the same NumPy.
+The same seed, ranges and side give the same phantom with the same versions of NumPy and Pillow on
+the same kind of processor; elsewhere the last digit of a grey may differ.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.geometry import Box
+from dicom_node.report import ChangeKind
 from models.demonstration.drawing import exposure, tissue
-from models.demonstration.drawing.body import Lung, Side, heart, lung, mediastinum
+from models.demonstration.drawing.body import SIDES, Lung, Side, heart, lung, mediastinum
 from models.demonstration.drawing.canvas import Canvas, Plane, Pose, ramp
 from models.demonstration.drawing.cases import Case, draw_case, draw_earlier
 from models.demonstration.drawing.others import any_pose, draw_other
 from models.demonstration.drawing.signs import ZONES, Planned, paint
 from models.demonstration.ranges import TRAINED, Ranges
-from models.demonstration.truth import Pair, Phantom, Sign
+from models.demonstration.truth import ANATOMY, Pair, Phantom, Sign
 
-_SIDES: tuple[Side, Side] = ("right", "left")
 _IN_THE_PLEURA = ("pleural effusion", "pneumothorax")
 
 
@@ -33,7 +34,11 @@ def pair(seed: int, ranges: Ranges = TRAINED, side: int = 512) -> Pair:
     rng = np.random.default_rng([seed, 20])
     earlier, current, changes = draw_earlier(rng, ranges, draw_case(rng, ranges))
     prior = _taken(earlier, ranges, side, rng)
-    return Pair(prior, _taken(current, ranges, side, rng), changes)
+    later = _taken(current, ranges, side, rng)
+    then, now = ({sign.name for sign in film.signs} for film in (prior, later))
+    seen = {ChangeKind.NEW: now - then, ChangeKind.RESOLVED: then - now}
+    shown = {name: kind for name, kind in changes.items() if name in seen.get(kind, then & now)}
+    return Pair(prior, later, shown)
 
 
 def other(seed: int, side: int = 512) -> Phantom:
@@ -52,15 +57,17 @@ def _taken(case: Case, ranges: Ranges, side: int, rng: np.random.Generator) -> P
     pose = Pose(rng.uniform(*ranges.tilt), rng.uniform(-18, 18), rng.uniform(-22, 22))
     spacing = max(case.size) / side
     canvas = Canvas.of(*case.size, spacing, pose)
-    lungs = {which: lung(case.body, which, canvas) for which in _SIDES}
+    lungs = {which: lung(case.body, which, canvas) for which in SIDES}
     cardiac = heart(case.body, canvas)
     density, areas = _inside(case, canvas, lungs)
     density += _around(case, canvas, lungs, cardiac, rng)
     seen = exposure.exposed(density, exposure.Exposure.drawn(rng, ranges), rng)
-    regions = {f"{which} lung": lungs[which].depth > 0 for which in _SIDES}
+    regions = {f"{which} lung": lungs[which].depth > 0 for which in SIDES}
     regions["cardiac silhouette"] = cardiac > 0
     signs = []
     for planned in case.planned:
+        if not areas[planned.name].any():  # it lies beside the film
+            continue
         regions[planned.name] = areas[planned.name]
         signs.append(Sign(planned.name, _site(planned), _box(areas[planned.name]), planned.size))
     if case.large_heart:
@@ -72,7 +79,7 @@ def _taken(case: Case, ranges: Ranges, side: int, rng: np.random.Generator) -> P
         grey=exposure.finished(seen, spacing, rng),
         spacing=spacing,
         signs=tuple(sorted(signs, key=lambda sign: sign.name)),
-        anatomy={n: _box(regions[n]) for n in ("right lung", "left lung", "cardiac silhouette")},
+        anatomy={n: _box(regions[n]) for n in ANATOMY},
         regions=regions,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.demonstration.drawing.body import Body, Lung, Side, lung, lung_point
+from models.demonstration.drawing.body import SIDES, Body, Lung, Side, lung, lung_point
 from models.demonstration.drawing.canvas import Canvas, Plane, bump, clouds, ramp
 from models.demonstration.ranges import Ranges, Span
 
@@ -44,9 +44,6 @@ class Painted:
     area: np.ndarray
 
 
-_SIDES: tuple[Side, Side] = ("right", "left")
-#: The field of Ranges, where it is not the finding's name.
-_SPANS = {"pleural effusion": "effusion"}
 #: How dense each finding is, before the ranges' contrast.
 _DENSE: dict[str, Span] = {
     "nodule": (0.2, 0.34),
@@ -59,7 +56,7 @@ _DENSE: dict[str, Span] = {
 
 def plan(rng: np.random.Generator, ranges: Ranges, body: Body, names: list[str]) -> list[Planned]:
     """One of each name, where there is room; what finds none is left out."""
-    free = {(side, zone) for side in _SIDES for zone in range(3)}
+    free = {(side, zone) for side in SIDES for zone in range(3)}
     planned = []
     for name in names:
         options = sorted(places for places in _places(name) if set(places) <= free)
@@ -74,18 +71,18 @@ def plan(rng: np.random.Generator, ranges: Ranges, body: Body, names: list[str])
 def _places(name: str) -> list[tuple[Cell, ...]]:
     """The groups of parts that a finding may take."""
     if name == "pneumothorax":
-        return [tuple((side, zone) for zone in range(3)) for side in _SIDES]
+        return [tuple((side, zone) for zone in range(3)) for side in SIDES]
     if name == "pleural effusion":
-        return [((side, 1), (side, 2)) for side in _SIDES]
-    return [((side, zone),) for side in _SIDES for zone in range(3)]
+        return [((side, 1), (side, 2)) for side in SIDES]
+    return [((side, zone),) for side in SIDES for zone in range(3)]
 
 
 def _draw(
     rng: np.random.Generator, ranges: Ranges, body: Body, name: str, taken: tuple[Cell, ...]
 ) -> Planned:
     side, zone = taken[0]
-    span: Span = getattr(ranges, _SPANS.get(name, name))
-    lowest = (body.domes[0 if side == "right" else 1] - span[1] / 2 - body.top) / body.height
+    span = ranges.span_of(name)
+    lowest = (body.dome(side) - span[1] / 2 - body.top) / body.height
     behind_heart = side == "left" and zone == 2
     return Planned(
         name=name,
@@ -159,7 +156,7 @@ def _consolidation(planned: Planned, body: Body, canvas: Canvas, shown: Lung) ->
 
 def _effusion(planned: Planned, body: Body, shown: Lung) -> Painted:
     """Fluid that hides the diaphragm, its surface rising towards the ribs."""
-    dome = body.domes[0 if planned.side == "right" else 1]
+    dome = body.dome(planned.side)
     angle = np.float32(dome + body.angle)
     across = np.clip(shown.across, 0, 1)
     slope = np.float32(0.3 + 0.3 * planned.across)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.demonstration.drawing.body import Body, Lung, Side, lung_point, out_of
+from models.demonstration.drawing.body import Body, Lung, Side, lung_point
 from models.demonstration.drawing.canvas import Canvas, Plane, bump, clouds, ellipse, ramp, stroke
 
 
@@ -178,8 +178,3 @@ def texture(canvas: Canvas, rng: np.random.Generator) -> Plane:
         rng.uniform(0.003, 0.010)
     )
     return broad + fine + finer
-
-
-def sides(canvas: Canvas) -> tuple[Plane, Plane]:
-    """How far out each pixel is, towards right and left."""
-    return out_of("right", canvas), out_of("left", canvas)

@@ -188,3 +188,10 @@ def test_boxes_are_in_pixels_of_the_film(films: list[Phantom]) -> None:
             assert box.left >= whole.left
             assert box.right <= whole.right
             assert box.bottom <= whole.bottom
+
+
+def test_a_finding_that_lies_beside_the_film_is_not_in_the_truth() -> None:
+    """Of this patient the effusion lies wholly in what was cut off."""
+    film = chest(938, SHIFTED["size"], side=SIDE)
+    assert "pleural effusion" not in {sign.name for sign in film.signs}
+    assert set(film.anatomy) == set(ANATOMY)
