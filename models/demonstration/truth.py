@@ -29,8 +29,9 @@ class Sign:
     """A finding that was drawn.
 
     ``site`` is one of the finding's sites in config/findings.yaml. ``box`` holds all of it, in
-    pixels of the film. ``extent`` is its size in millimetres: a diameter, a height, for the heart
-    its width.
+    pixels of the film. ``extent`` is its size in millimetres as it was drawn: the diameter of a
+    nodule or mass, about the width of a consolidation, how high an effusion reaches above the
+    costophrenic angle, how deep the air of a pneumothorax is at the apex, the width of the heart.
     """
 
     name: str

@@ -69,7 +69,9 @@ def _taken(case: Case, ranges: Ranges, side: int, rng: np.random.Generator) -> P
         if not areas[planned.name].any():  # it lies beside the film
             continue
         regions[planned.name] = areas[planned.name]
-        signs.append(Sign(planned.name, _site(planned), _box(areas[planned.name]), planned.size))
+        signs.append(
+            Sign(planned.name, _site(planned), _box(areas[planned.name]), _extent(planned))
+        )
     if case.large_heart:
         regions["cardiomegaly"] = regions["cardiac silhouette"]
         width = 2 * case.body.heart * case.body.half_width
@@ -129,6 +131,11 @@ def _site(planned: Planned) -> str:
     if planned.name in _IN_THE_PLEURA:
         return f"{planned.side} pleural space"
     return f"{planned.side} {ZONES[planned.zone]} lung zone"
+
+
+def _extent(planned: Planned) -> float:
+    """As :class:`~models.demonstration.truth.Sign` has it: of a consolidation its whole width."""
+    return planned.size * (2 if planned.name == "consolidation" else 1)
 
 
 def _box(area: NDArray[np.bool_]) -> Box:
