@@ -13,6 +13,7 @@ from dicom_node import durable
 from dicom_node.errors import Misconfigured
 from workers import truth
 from workers.drawn import Drawn, Kind, Wanted, draw
+from workers.plain import tell
 
 
 def kind(*, pair: bool, other: bool) -> Kind:
@@ -41,8 +42,8 @@ def run(seeds: Sequence[int], wanted: Wanted, folder: Path, console: Console) ->
         for seed in progress.track(seeds, description="drawing"):
             made = files(draw(seed, wanted))
             write(made, folder)
-            _print(console, f"seed {seed}: {', '.join(made)}")
-    _print(console, f"written to {folder}")
+            tell(console, f"seed {seed}: {', '.join(made)}")
+    tell(console, f"written to {folder}")
 
 
 def files(drawn: Drawn) -> dict[str, bytes]:
@@ -80,7 +81,3 @@ def _must_be_free(path: Path, content: bytes) -> None:
         raise Misconfigured(
             f"{path} is there already and is another file: choose another folder, or move it away"
         )
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

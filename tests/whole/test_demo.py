@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from workers.drawn import PRIOR_DAYS
 
 #: From so much overlap with the true box on a box counts as at the right place.
 RIGHT_PLACE = 0.3
+#: Lies in the folder of the results before the demo begins.
+SOMEBODYS = "demo-out/work/thesis.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,9 @@ class Shown:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     folder = tmp_path_factory.mktemp("demo")
+    somebodys = folder / SOMEBODYS
+    somebodys.parent.mkdir(parents=True)
+    somebodys.write_text("a year's work", encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "workers", "demo", "--out", "demo-out"],
         capture_output=True,
@@ -64,6 +70,30 @@ def test_the_demo_shows_the_main_job_in_the_folder_where_one_stands(shown: Shown
     assert dcmread(shown.out / "sr.dcm").Modality == "SR"
     assert dcmread(shown.out / "seg.dcm").Modality == "SEG"
     assert Image.open(shown.out / "picture.png").width >= 1000
+
+
+def test_it_leaves_what_is_not_its_own_and_nothing_but_the_results(shown: Shown) -> None:
+    """`--out .` and `--out ~` are asked for too."""
+    assert (shown.out.parent / SOMEBODYS).read_text("utf-8") == "a year's work"
+    named = shown.text.split("written to")[1].splitlines()[1:]
+    there = {one.name for one in shown.out.iterdir()}
+    assert there - {"work"} == {Path(line).name for line in named}
+
+
+def test_where_it_fails_it_says_where_the_logs_are(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "workers", "demo", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        env=os.environ | {"DICOM_NODE_ENGINE__NAME": "nobody"},
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    (work,) = tmp_path.iterdir()
+    assert done.stdout.endswith(f" are in {work}\n")
+    assert str(work / "node.log") in done.stderr
+    assert "engine.name" in (work / "node.log").read_text("utf-8")
 
 
 def test_both_results_are_in_the_pacs_beside_the_earlier_study(shown: Shown) -> None:

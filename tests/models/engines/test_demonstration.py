@@ -13,13 +13,12 @@ import pytest
 from dicom_node.errors import Misconfigured
 from dicom_node.report import ChangeKind, Presence, Weights
 from dicom_node.vocabulary import Vocabulary
-from models.demonstration.drawing import phantoms
 from models.demonstration.evaluation.film import frame
 from models.demonstration.training import architecture
 from models.engines import ENGINES, demonstration, weights
 from models.engines.base import EngineOptions
 from models.read import read_films
-from workers.demo import PAIR_SEED
+from workers import demo
 
 ALL = ("presence", "location", "site", "change", "description")
 #: Reads nothing from files, so that it measures the engine alone.
@@ -61,15 +60,15 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(demonstration.folder(), tmp_path / "checkpoint"))
 
 
-def test_a_drawn_pair_gets_findings_with_boxes_and_changes(
+def test_the_pair_of_the_demo_gets_findings_with_boxes_and_changes(
     options: EngineOptions, vocabulary: Vocabulary
 ) -> None:
-    """Else `make demo` has no SEG to show."""
+    """Else `make demo` has no SEG to show. Films of another size get other answers."""
     told: list[tuple[int, int]] = []
-    drawn = phantoms.pair(PAIR_SEED)
+    prior, current = (film.phantom.grey for film in demo.draw_pair().films)
     reading = read_films(
-        current=frame(drawn.current.grey),
-        prior=frame(drawn.prior.grey),
+        current=frame(current),
+        prior=frame(prior),
         vocabulary=vocabulary,
         prepare="chest_radiograph",
         questions=ALL,
