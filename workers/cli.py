@@ -27,6 +27,7 @@ from dicom_node.phantom_films import Modality, Photometric
 from dicom_node.text import as_text
 from workers import bench, checking, demo, edge, local, phantoms, showing, supervise, tasks
 from workers.drawn import SIDE, Wanted
+from workers.plain import tell
 from workers.site import Configuration, configure, open_site
 
 app = typer.Typer(
@@ -48,7 +49,7 @@ _MONOCHROME2 = Photometric.MONOCHROME2
 
 def _print_version(asked: bool) -> None:
     if asked:
-        _print(f"dicom-node {dicom_node.__version__}")
+        tell(console, f"dicom-node {dicom_node.__version__}")
         raise typer.Exit
 
 
@@ -121,12 +122,12 @@ def read(
         return
     result = reader.read(current, prior or [], out)
     if as_json:
-        _print(report.to_json(result))
+        tell(console, report.to_json(result))
     else:
-        _print(as_text(result, configuration.vocabulary))
-        _print(f"\nwritten to {out}:")
+        tell(console, as_text(result, configuration.vocabulary))
+        tell(console, f"\nwritten to {out}:")
         for path in sorted(out.iterdir()):
-            _print(f"  {path.name}")
+            tell(console, f"  {path.name}")
 
 
 def _bench(reader: local.Reader, paths: list[Path], out: Path, *, as_json: bool) -> None:
@@ -136,10 +137,10 @@ def _bench(reader: local.Reader, paths: list[Path], out: Path, *, as_json: bool)
         rows.append(row)
         told.print(f"{row.outcome:>8}  {row.file}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
-        _print(json.dumps([asdict(row) for row in rows], indent=2))
+        tell(console, json.dumps([asdict(row) for row in rows], indent=2))
     else:
         _table(bench.table(rows))
-        _print(bench.counted(rows))
+        tell(console, bench.counted(rows))
 
 
 @app.command(name="jobs")
@@ -154,13 +155,13 @@ def list_jobs(
     found = jobs.listing(database, states=state or (), limit=limit)
     aside = quarantined.listing(database, limit=limit)
     if as_json:
-        _print(showing.jobs_json(found, aside))
+        tell(console, showing.jobs_json(found, aside))
         return
     _table(showing.jobs_table(found) if found else "no studies yet")
     if any(job.leased for job in found):
-        _print("* being worked on now")
+        tell(console, "* being worked on now")
     for one in aside:
-        _print(showing.quarantined(one))
+        tell(console, showing.quarantined(one))
 
 
 @app.command()
@@ -176,10 +177,10 @@ def show(
     site = open_site(_configure(config))
     row = jobs.get(site.database, job)
     if as_json:
-        _print(showing.story_json(site, row))
+        tell(console, showing.story_json(site, row))
         return
     for part in showing.story(site, row, picture):
-        _print(part) if isinstance(part, str) else _table(part)
+        tell(console, part) if isinstance(part, str) else _table(part)
 
 
 @app.command()
@@ -189,7 +190,7 @@ def retry(
 ) -> None:
     """Put a study that failed or was refused back on its way."""
     state = jobs.retry(_ledger(config), job)
-    _print(f"job {job} is {state} again; `dicom-node show {job}` tells how it goes on")
+    tell(console, f"job {job} is {state} again; `dicom-node show {job}` tells how it goes on")
 
 
 @app.command()
@@ -200,9 +201,9 @@ def check(config: ConfigOption = _CONFIG, as_json: JsonOption = False) -> None:
     for result in checking.everything(configuration):
         results.append(result)
         if not as_json:
-            _print(f"{'FAILED' if result.failed else 'ok':>6}  {result.what}")
+            tell(console, f"{'FAILED' if result.failed else 'ok':>6}  {result.what}")
     if as_json:
-        _print(json.dumps([asdict(result) for result in results], indent=2))
+        tell(console, json.dumps([asdict(result) for result in results], indent=2))
     raise typer.Exit(1 if any(result.failed for result in results) else 0)
 
 
@@ -219,20 +220,23 @@ def init(
     for source in sources:
         with resources.as_file(source) as path:
             shutil.copyfile(path, folder / source.name)
-        _print(f"wrote {folder / source.name}")
-    _print(f"\nnow edit {folder / 'node.yaml'}, then: dicom-node check -c {folder / 'node.yaml'}")
+        tell(console, f"wrote {folder / source.name}")
+    site = folder / "node.yaml"
+    tell(console, f"\nnow edit {site}, then: dicom-node check -c {site}")
 
 
 @app.command()
 def migrate(config: ConfigOption = _CONFIG) -> None:
     """Bring the ledger up to date; safe while several programs run."""
     _ledger(config)
-    _print("the ledger is up to date")
+    tell(console, "the ledger is up to date")
 
 
 @app.command()
 def phantom(
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="From 1000000 on: trained on.")],
+    seed: Annotated[
+        int, typer.Option(min=0, max=phantoms.MAX_SEED, help="From 1000000 on: trained on.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the films.")],
     *,
     count: Annotated[int, typer.Option(min=1, help="How many seeds, counting from --seed.")] = 1,
@@ -240,7 +244,7 @@ def phantom(
     other: Annotated[bool, typer.Option("--other", help="No chest, whatever its header.")] = False,
     side: Annotated[int, typer.Option(min=128, max=4096, help="Longer side, pixels.")] = SIDE,
     modality: Annotated[Modality, typer.Option(help="Kind of DICOM object.")] = Modality.CR,
-    photometric: Annotated[Photometric, typer.Option(help="Same for every seed.")] = _MONOCHROME2,
+    photometric: Annotated[Photometric, typer.Option(help="How greys are stored.")] = _MONOCHROME2,
 ) -> None:
     """Draw chest films with known truth: as DICOM, with the truth as JSON and as a picture."""
     wanted = Wanted(phantoms.kind(pair=pair, other=other), side, modality, photometric)
@@ -288,10 +292,6 @@ def _stop_event() -> threading.Event:
     signal.signal(signal.SIGTERM, handler)
     signal.signal(signal.SIGINT, handler)
     return stop
-
-
-def _print(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(table: Table | str) -> None:

@@ -22,7 +22,7 @@ from dicom_node.errors import Misconfigured, Unreachable
 from dicom_node.peer import Peer
 
 _LOOPBACK = "127.0.0.1"
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0  # a cold disk or a busy machine takes its time
 _STOP_SECONDS = 40.0
 
 
@@ -146,9 +146,13 @@ def wait_for(peer: Peer, started: Program) -> None:
         try:
             echo(peer)
         except Unreachable as absence:
-            ended = started.process.poll() is not None
-            if ended or time.monotonic() > deadline:
-                raise Unreachable(f"{absence}; what it printed is in {started.log}") from None
+            status = started.process.poll()
+            if status is not None or time.monotonic() > deadline:
+                told = f"was waited for {_START_SECONDS:.0f} s and is still starting"
+                ended = f"has ended with status {status}"
+                what = told if status is None else ended
+                text = f"{absence}: it {what}; what it printed is in {started.log}"
+                raise Unreachable(text) from None
             time.sleep(0.2)
         else:
             return

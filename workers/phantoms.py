@@ -15,6 +15,9 @@ from workers import truth
 from workers.drawn import Drawn, Kind, Wanted, draw
 from workers.plain import tell
 
+#: The last seed there is.
+MAX_SEED = 2**63 - 1
+
 
 def kind(*, pair: bool, other: bool) -> Kind:
     """What the options of the command ask for.
@@ -31,8 +34,10 @@ def run(seeds: Sequence[int], wanted: Wanted, folder: Path, console: Console) ->
     """Draw and write seed by seed, and name the files of each; of many with progress.
 
     Raises:
-        Misconfigured: see :func:`write`.
+        Misconfigured: a seed is too large, or see :func:`write`.
     """
+    if seeds[-1] > MAX_SEED:
+        raise Misconfigured(f"--seed and --count reach beyond the last seed, {MAX_SEED}")
     with Progress(
         console=Console(stderr=True),
         transient=True,
@@ -63,6 +68,8 @@ def write(made: Mapping[str, bytes], folder: Path) -> None:
         Misconfigured: the folder cannot be written; or another file has the name of one of these,
             and then none of them is written.
     """
+    if folder.exists() and not folder.is_dir():
+        raise Misconfigured(f"{folder}: is a file, not a folder")
     try:
         durable.make_folder(folder)
         for name, content in made.items():

@@ -76,7 +76,7 @@ def vocabulary() -> Vocabulary:
 
 def _panel(drawn: Drawn, film: Film) -> Panel:
     rows, columns = film.phantom.grey.shape
-    what = f"{_TITLES[film.when]}, seed {drawn.seed}, {columns} x {rows} pixels"
+    what = f"{_TITLES[film.when]}, {drawn.kind} {drawn.seed}, {columns} x {rows} pixels"
     return Panel(what, film.phantom.grey, list(_marks(film)), list(_legend(drawn, film)))
 
 
