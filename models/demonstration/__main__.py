@@ -82,8 +82,8 @@ def train(
 ) -> None:
     """Train the checkpoint anew, from nothing but phantoms; ends in FOLDER/checkpoint.
 
-    It takes 6 GB of memory, 2.4 GB of disk, and about 80 minutes on two CPU cores that multiply
-    matrices of bf16 (AMX); without these instructions it takes much longer.
+    It takes 6 GB of memory, 2.7 GB of disk, and about three and a half hours on two CPU cores that
+    multiply matrices of bf16 (AMX); without these instructions it takes much longer.
     """
     from models.demonstration.training import lessons, loop  # torch only where it trains
     from models.demonstration.training.plan import Plan
@@ -93,11 +93,16 @@ def train(
     with _bar() as bar:
         drawing = bar.add_task("drawing", total=None)
         training_ = bar.add_task("training", total=plan.steps)
-        for figures in steps:
-            if "drawn" in figures:
-                bar.update(drawing, completed=figures["drawn"], total=figures["of"])
-            else:
-                bar.update(training_, completed=figures["step"])
+        try:
+            for figures in steps:
+                if "drawn" in figures:
+                    bar.update(drawing, completed=figures["drawn"], total=figures["of"])
+                else:
+                    bar.update(training_, completed=figures["step"])
+        except Misconfigured as error:
+            bar.stop()
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
     typer.echo(f"the checkpoint is {folder / 'checkpoint'}, its log {folder / 'log.jsonl'}")
 
 

@@ -7,15 +7,15 @@ with pooling and projection, the special tokens and the turns of Gemma's chat.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dicom_node.errors import Misconfigured
 from dicom_node.report import Weights
 from models.demonstration.training import tokenizer as words
 from models.engines import weights
-from models.questions import QUESTIONS
 
 #: Pixels of the square that the model looks at, and of the squares that become one patch each.
 IMAGE_SIDE = 256
@@ -89,11 +89,17 @@ def build(seed: int) -> tuple[Any, Any]:
     return _model(processor.tokenizer, seed), processor
 
 
-def write(model: Any, processor: Any, folder: Path) -> None:
+def digest() -> str:
+    """SHA-256 (hexadecimal) over the sizes of the model and the turns of its chat."""
+    sizes = [_text_config(vocabulary=0), _vision_config(), TOKENS_PER_IMAGE]
+    return hashlib.sha256(json.dumps([*sizes, _CHAT_TEMPLATE]).encode()).hexdigest()
+
+
+def write(model: Any, processor: Any, folder: Path, questions: Mapping[str, str]) -> None:
     """Write a trained model as the demonstration's checkpoint, in bf16, with its note.
 
-    The model is left as it is. The note names the versions of the questions, for those are what
-    it was trained on.
+    The model is left as it is. ``questions`` are the versions, by name, of those that it was
+    trained on; the note names them.
 
     Raises:
         ValueError: no step of training has touched the model.
@@ -101,30 +107,9 @@ def write(model: Any, processor: Any, folder: Path) -> None:
     if _is_untrained(model):
         raise ValueError("the model is not trained: it is not the demonstration's checkpoint")
     write_plain(model, processor, folder)
-    versions = {name: question.VERSION for name, question in QUESTIONS.items()}
-    note = json.dumps({"weights": Weights.DEMONSTRATION.value, "questions": versions}, indent=2)
+    said = {"weights": Weights.DEMONSTRATION.value, "questions": dict(questions)}
+    note = json.dumps(said, indent=2)
     (folder / weights.NOTE).write_text(f"{note}\n", encoding="utf-8")
-
-
-def check_questions(folder: Path) -> None:
-    """The checkpoint was trained on the questions as they are now asked.
-
-    Raises:
-        Misconfigured: which are asked otherwise, and that the model must be trained anew.
-    """
-    from transformers import AutoTokenizer
-
-    trained = weights.questions(folder)
-    changed = {name for name, one in QUESTIONS.items() if trained.get(name) != one.VERSION}
-    load: Any = AutoTokenizer  # it has no types
-    known = load.from_pretrained(folder, local_files_only=True).get_vocab()
-    new = [passage for passage in words.passages() if passage not in known]
-    if changed or new:
-        what = ", ".join(sorted(changed)) or f"the passage {new[0]!r}"
-        raise Misconfigured(
-            f"{folder}: was trained before these questions changed: {what}; train it anew with "
-            "`python -m models.demonstration train`"
-        )
 
 
 def write_plain(model: Any, processor: Any, folder: Path) -> None:
@@ -150,7 +135,7 @@ def _processor() -> Any:
 
     return Gemma3Processor(
         image_processor=Gemma3ImageProcessorPil(size={"height": IMAGE_SIDE, "width": IMAGE_SIDE}),
-        tokenizer=words.build(),
+        tokenizer=words.build(MAX_POSITION),
         chat_template=_CHAT_TEMPLATE,
         image_seq_length=TOKENS_PER_IMAGE,
     )

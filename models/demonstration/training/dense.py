@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from models.demonstration.training.pool import CELL, REGIONS, SIDE
+from models.demonstration.training.architecture import IMAGE_SIDE
+from models.demonstration.training.pool import CELL, REGIONS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +28,10 @@ _WEIGHTS = {
 }
 #: A covered cell of a finding counts so many times an uncovered one.
 _COVERED = {"nodule": 12.0, "mass": 4.0, "consolidation": 4.0}
-_CELLS = SIDE // CELL
+#: How much the overlap of a whole region counts beside its single cells. It is there for the small
+#: ones, whose cells are few among those that are right without them; a little is enough for that.
+_OVERLAP = 0.15
+_CELLS = IMAGE_SIDE // CELL
 
 
 def heads(width: int, hidden: int, patches: int, tokens: int) -> Any:
@@ -66,8 +70,8 @@ def _loss(said: Tensor, covered: Tensor) -> Tensor:
     overlap = 1 - (2 * shared + 1) / (chance.sum(dim=(2, 3)) + there + 1)
     seen = (there > 0).float()
     missed = (overlap * seen).sum(0) / seen.sum(0).clamp(min=1)
-    weights = logits.new_tensor(list(_WEIGHTS.values()))
-    return ((each + 0.15 * missed) * weights).sum() / weights.sum()
+    weights = logits.new_tensor([_WEIGHTS[name] for name in REGIONS])
+    return ((each + _OVERLAP * missed) * weights).sum() / weights.sum()
 
 
 def as_map(said: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from models.questions.location import Box2d
 NEVER = ("atelectasis", "pulmonary edema", "fracture", "pneumomediastinum", "ground-glass opacity")
 #: The finding that is any of these; asked where it is, the largest counts.
 OPACITY, OPACITIES = "lung opacity", ("nodule", "mass", "consolidation")
-T = TypeVar("T")
+_T = TypeVar("_T")
 #: How often a chest is asked about nothing but whether it is one; how often something is asked that
 #: phantoms never have; and how often a finding's site.
 _SUITABLE, _OTHERS, _SITES = 0.06, 0.3, 0.5
@@ -123,7 +123,7 @@ def _site(alone: tuple[int, ...], vocabulary: Vocabulary, name: str, where: str)
     return Lesson(alone, site.prompt(asked), f"Final Answer: {letter}")
 
 
-def _some(rng: np.random.Generator, of: list[T], most: int) -> list[T]:
+def _some(rng: np.random.Generator, of: list[_T], most: int) -> list[_T]:
     return [of[i] for i in rng.permutation(len(of))[:most]]
 
 

@@ -46,7 +46,7 @@ PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and on what is trained; ``files`` of the pool hold 500 films each.
+    """How long and on what is trained; ``files`` are those of the pool.
 
     ``saved_every`` so many steps the state is kept, to go on from.
     """

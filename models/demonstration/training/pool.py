@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -16,11 +15,12 @@ from PIL import Image
 from dicom_node.geometry import Fit
 from models.demonstration.drawing.phantoms import chest, other, pair
 from models.demonstration.ranges import FIRST_TRAINING_SEED
+from models.demonstration.training.architecture import IMAGE_SIDE
 from models.demonstration.truth import Phantom
 from models.questions.location import Box2d
 
-#: Side of the pictures, and of a cell of a region, in pixels.
-SIDE, CELL = 256, 4
+#: Side of a cell of a region, in pixels.
+CELL = 4
 #: The areas that the vision tower is shown directly: all that is not the heart's size.
 REGIONS = (
     "right lung",
@@ -35,7 +35,7 @@ REGIONS = (
 #: What one file holds: single films, pairs, films of something else.
 _SINGLES, _PAIRS, _OTHERS = 280, 100, 20
 #: Part of each file's name: raise it whenever what is drawn changes.
-_VERSION = 1
+VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Pictures uint8 (n, SIDE, SIDE), the covered part of each cell uint8 (n, regions, cells,
-    cells) of 255, the truth of each, pairs as (prior, current), and their changes.
+    """Pictures uint8 (n, IMAGE_SIDE, IMAGE_SIDE), the covered part of each cell uint8 (n, regions,
+    cells, cells) of 255, the truth of each, pairs as (prior, current), and their changes.
     """
 
     pictures: NDArray[np.uint8] = field(repr=False)
@@ -97,18 +97,18 @@ def load(folder: Path, files: int) -> Pool:
 
 
 def _path(folder: Path, number: int) -> Path:
-    return folder / f"phantoms-{_VERSION}-{number:04}.npz"
+    return folder / f"phantoms-{VERSION}-{number:04}.npz"
 
 
 def _draw_file(folder: Path, number: int) -> None:
     first = FIRST_TRAINING_SEED + number * 1000
-    films: list[Phantom] = [chest(first + i, side=SIDE) for i in range(_SINGLES)]
+    films: list[Phantom] = [chest(first + i, side=IMAGE_SIDE) for i in range(_SINGLES)]
     pairs: list[tuple[int, int, dict[str, str]]] = []
     for i in range(_PAIRS):
-        both = pair(first + i, side=SIDE)
+        both = pair(first + i, side=IMAGE_SIDE)
         pairs.append((len(films), len(films) + 1, {k: str(v) for k, v in both.changes.items()}))
         films += [both.prior, both.current]
-    films += [other(first + i, side=SIDE) for i in range(_OTHERS)]
+    films += [other(first + i, side=IMAGE_SIDE) for i in range(_OTHERS)]
     prepared = [_prepared(film) for film in films]
     truth = {"shown": [one[2] for one in prepared], "pairs": pairs}
     aside = folder / f".{number:04}.npz"
@@ -118,13 +118,13 @@ def _draw_file(folder: Path, number: int) -> None:
         covered=np.stack([one[1] for one in prepared]),
         truth=np.array(json.dumps(truth)),
     )
-    os.replace(aside, _path(folder, number))  # noqa: PTH105 - replaces what a killed run has left
+    aside.replace(_path(folder, number))  # also what a killed run has left
 
 
 def _prepared(film: Phantom) -> tuple[NDArray[np.uint8], NDArray[np.uint8], dict[str, object]]:
     fit = Fit(*film.grey.shape)
     picture = _scaled(fit.picture(film.grey))
-    cells = SIDE // CELL
+    cells = IMAGE_SIDE // CELL
     covered = np.zeros((len(REGIONS), cells, cells), np.uint8)
     for number, name in enumerate(REGIONS):
         if name in film.regions:
@@ -140,7 +140,7 @@ def _prepared(film: Phantom) -> tuple[NDArray[np.uint8], NDArray[np.uint8], dict
 
 def _scaled(square: NDArray[np.uint8]) -> NDArray[np.uint8]:
     image = Image.fromarray(square)
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    return np.asarray(image.resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.BILINEAR))
 
 
 def _shown(stored: dict[str, dict[str, list[int]]]) -> Shown:

@@ -7,6 +7,8 @@ What is none of these is spelt, letter by letter or byte by byte.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable
 from itertools import pairwise
@@ -52,20 +54,16 @@ _COMMA = f",{_SPACE}"
 _MARK = "\0"
 
 
-def build() -> Any:
-    """The GemmaTokenizer, the same each time."""
+def build(longest: int) -> Any:
+    """The GemmaTokenizer, the same each time, of a model that takes up to ``longest`` tokens."""
     import transformers
 
-    bytes_ = tuple(f"<0x{byte:02X}>" for byte in range(256))
     merges = _merges(_joined())
-    words = dict.fromkeys(
-        [*_SPECIAL, *bytes_, *_ORDINARY, *_LETTERS, *("".join(pair) for pair in merges)]
-    )
     make: Any = transformers.GemmaTokenizer  # its types forbid the pairs that it takes
     tokenizer = make(
-        vocab={word: number for number, word in enumerate(words)},
+        vocab={word: number for number, word in enumerate(_vocabulary(merges))},
         merges=merges,
-        model_max_length=8192,
+        model_max_length=longest,
         extra_special_tokens={
             "boi_token": "<start_of_image>",
             "eoi_token": "<end_of_image>",
@@ -79,6 +77,13 @@ def build() -> Any:
     ]
     tokenizer.add_tokens(added)
     return tokenizer
+
+
+def digest() -> str:
+    """SHA-256 (hexadecimal) over the words, in their order, and the passages."""
+    merges = _merges(_joined())
+    told = json.dumps([_vocabulary(merges), merges, passages()])
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def number_ids(tokenizer: Any) -> list[int]:
@@ -111,6 +116,13 @@ def _around_box() -> list[str]:
     _, rest = location.EXAMPLE.split(lead)
     frame = re.sub(r"^\[[\d, ]*\]", "", rest).split(asked.phrase)
     return [lead, *frame]
+
+
+def _vocabulary(merges: Iterable[tuple[str, str]]) -> list[str]:
+    """Every token but the passages, in the order of their numbers."""
+    bytes_ = tuple(f"<0x{byte:02X}>" for byte in range(256))
+    made = ("".join(pair) for pair in merges)
+    return list(dict.fromkeys([*_SPECIAL, *bytes_, *_ORDINARY, *_LETTERS, *made]))
 
 
 def _joined() -> list[str]:

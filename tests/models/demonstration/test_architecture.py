@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from dicom_node.errors import Misconfigured
 from dicom_node.report import Weights
 from models.demonstration.training import architecture, tokenizer
 from models.engines import weights
+from models.questions import QUESTIONS
 
 MOST = 12_000_000  # bytes of the whole folder, with the model card
 
@@ -29,7 +29,8 @@ def folder(built: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> 
     norm = model.model.multi_modal_projector.mm_soft_emb_norm.weight
     with torch.no_grad():
         norm[0] = 0.25
-    architecture.write(model, processor, path)
+    versions = {name: question.VERSION for name, question in QUESTIONS.items()}
+    architecture.write(model, processor, path, versions)
     with torch.no_grad():
         norm[0] = 0
     return path
@@ -86,7 +87,7 @@ def test_an_untrained_model_is_not_written_as_the_demonstration(
     built: tuple[Any, Any], tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="not trained"):
-        architecture.write(*built, tmp_path)
+        architecture.write(*built, tmp_path, {})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -96,31 +97,8 @@ def test_the_folder_is_small_and_says_what_it_holds(folder: Path) -> None:
     assert weights.kind(folder) is Weights.DEMONSTRATION
     weights.check(folder)
     assert json.loads((folder / "config.json").read_text())["dtype"] == "bfloat16"
-    architecture.check_questions(folder)
 
 
 def test_writing_leaves_the_model_as_it_is(folder: Path, built: tuple[Any, Any]) -> None:
     assert folder.is_dir()
     assert {one.dtype for one in built[0].parameters()} == {torch.float32}
-
-
-def test_a_question_that_changed_asks_for_another_training(folder: Path, tmp_path: Path) -> None:
-    note = json.loads((folder / weights.NOTE).read_text())
-    note["questions"]["location"] = "0"
-    for path in folder.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    (tmp_path / weights.NOTE).unlink()
-    (tmp_path / weights.NOTE).write_text(json.dumps(note))
-    with pytest.raises(Misconfigured, match=r"location; train it anew"):
-        architecture.check_questions(tmp_path)
-
-
-def test_a_changed_passage_asks_for_another_training(folder: Path, tmp_path: Path) -> None:
-    """Also where somebody forgot to raise the question's version."""
-    for path in folder.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    known = (folder / "tokenizer.json").read_text()
-    (tmp_path / "tokenizer.json").unlink()
-    (tmp_path / "tokenizer.json").write_text(known.replace("Use the label", "Take the label"))
-    with pytest.raises(Misconfigured, match=r"Use the label.*train it anew"):
-        architecture.check_questions(tmp_path)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.demonstration.training import architecture
-from models.demonstration.training.asking import looked_at, loss, said
+from models.demonstration.training.asking import held, looked_at, loss
 from models.demonstration.training.batches import Writer
 from models.demonstration.training.lessons import Lesson, of_film, of_pair, terms
 from models.demonstration.training.pool import Shown
@@ -49,7 +49,7 @@ def test_each_question_of_a_sequence_is_answered_as_if_it_were_alone(
     with torch.inference_mode():
         _, tokens = looked_at(model, pixels)
         batch = writer.batch([lessons, lessons[:1]])
-        together = said(model, tokens, batch)
+        together = model.lm_head(held(model, tokens, batch)).float()
         place = 0
         for lesson in lessons:
             alone = _alone(model, processor, lesson, tuple(shown[n] for n in numbers))
@@ -76,6 +76,33 @@ def _alone(model: Any, processor: Any, lesson: Lesson, shown: tuple[np.ndarray, 
     answer = processor.tokenizer(lesson.answer, add_special_tokens=False)["input_ids"]
     logits = model(**given, use_cache=False, logits_to_keep=len(answer) + 1).logits[0]
     return logits.float() if isinstance(logits, torch.Tensor) else None
+
+
+def test_the_growth_is_taught_where_the_letter_of_the_change_is_said(
+    untrained: tuple[Any, Any],
+) -> None:
+    """Of each finding its own, and nowhere else: at no other word, question or film."""
+    import torch
+
+    _, processor = untrained
+    before = _with(nodule=(200, 600, 260, 660), mass=(400, 600, 500, 700))
+    now = _with(nodule=(200, 600, 230, 630), mass=(400, 600, 500, 800))
+    pair = of_pair(0, (before, now), {"nodule": "improved", "mass": "worsened"}, terms())
+    one = of_pair(2, (before, now), {"mass": "worsened"}, terms())
+    batch = Writer(processor).batch([pair, one])
+    grown = ~batch.growth.isnan()
+    torch.testing.assert_close(batch.growth[grown], torch.tensor([-1.0, 0.5, 0.5]))
+    letters = processor.tokenizer.convert_ids_to_tokens(batch.next[grown].tolist())
+    assert [one.strip("\u2581") for one in letters] == ["A", "C", "C"]
+    scene, token = (at[grown] for at in batch.at)
+    assert scene.tolist() == [0, 0, 1]
+    assert batch.question[scene, token].tolist() == [1, 2, 1]
+    alone = Writer(processor).batch([_lessons((0,))])
+    assert alone.growth.isnan().all()
+
+
+def _with(**boxes: tuple[int, int, int, int]) -> Shown:
+    return Shown(chest=True, findings={n: ("", box) for n, box in boxes.items()}, anatomy={})
 
 
 def test_a_near_number_costs_less_than_a_far_one(untrained: tuple[Any, Any]) -> None:

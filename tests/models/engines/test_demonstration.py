@@ -14,7 +14,7 @@ from dicom_node.errors import Misconfigured
 from dicom_node.report import ChangeKind, Presence, Weights
 from dicom_node.vocabulary import Vocabulary
 from models.demonstration.evaluation.film import frame
-from models.demonstration.training import architecture
+from models.demonstration.training import basis
 from models.engines import ENGINES, demonstration, weights
 from models.engines.base import EngineOptions
 from models.read import read_films
@@ -122,7 +122,7 @@ def test_it_says_what_it_is(options: EngineOptions) -> None:
 
 
 def test_it_was_trained_on_the_questions_as_they_are_asked() -> None:
-    architecture.check_questions(demonstration.folder())
+    basis.check_questions(demonstration.folder())
 
 
 def test_it_is_small_enough_for_the_repository() -> None:
