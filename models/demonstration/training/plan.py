@@ -40,7 +40,7 @@ class Part:
 PARTS = (
     Part(2400, 1.0e-3, 1.5e-4, films=32, pairs=0, asks=False, looks=True),
     Part(2600, 7.0e-4, 1.0e-5, films=10, pairs=6, asks=True, looks=False, dull=0.3),
-    Part(2400, 5.0e-4, 3.0e-6, films=16, pairs=16, asks=True, looks=True, holds=True, dull=0.3),
+    Part(1800, 5.0e-4, 3.0e-6, films=16, pairs=16, asks=True, looks=True, holds=True, dull=0.3),
 )
 
 
