@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -93,6 +95,13 @@ def load(path: Path, *, unasked: bool = False) -> Vocabulary:
         Misconfigured: the file cannot be used as written; one line a fault.
     """
     return vocabulary(yamlfile.load(path, FindingsFile), unasked=unasked)
+
+
+@cache
+def shipped() -> Vocabulary:
+    """All words of the config/findings.yaml that ships, also those that are not switched on."""
+    with resources.as_file(resources.files("config") / "findings.yaml") as path:
+        return load(path, unasked=True)
 
 
 def vocabulary(file: FindingsFile, *, unasked: bool = False) -> Vocabulary:

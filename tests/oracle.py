@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 
 from dicom_node.report import Weights
-from models.demonstration.evaluation.asks import YES, Case, Put, put
+from models.demonstration.evaluation.asks import YES, AskedCase, Put, put
 from models.engines.base import Answer, Choices, FreeText, Identity, Numbers, Request
 from models.questions.change import KINDS
 
@@ -21,7 +21,7 @@ class Oracle:
     identity = Identity("oracle", "oracle", Weights.DEMONSTRATION, "00" * 32)
 
     def __init__(
-        self, cases: Sequence[Case], spoil: Spoilt = lambda _, text: text, sure: float = 0.9
+        self, cases: Sequence[AskedCase], spoil: Spoilt = lambda _, text: text, sure: float = 0.9
     ) -> None:
         self._put = {
             (one.ask.question.prompt(one.ask.asked), *map(bytes, one.ask.images)): one

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import cache
-from importlib import resources
 
-from dicom_node import findings_file, phantom_picture, wording, yamlfile
+from dicom_node import phantom_picture, wording
 from dicom_node.canvas import QUIET, Line, Mark
-from dicom_node.findings_file import FindingsFile
+from dicom_node.findings_file import shipped
 from dicom_node.phantom_films import uid_of
 from dicom_node.phantom_picture import Panel
-from dicom_node.vocabulary import Vocabulary
 from models.demonstration.truth import FINDINGS
 from workers.drawn import PRIOR_DAYS, Drawn, Film, When
 
@@ -65,15 +62,6 @@ def picture(drawn: Drawn) -> bytes:
     return phantom_picture.draw([_panel(drawn, film) for film in drawn.films])
 
 
-@cache
-def vocabulary() -> Vocabulary:
-    """That of the shipped config/findings.yaml, with what is not asked about."""
-    with resources.as_file(resources.files("config") / "findings.yaml") as path:
-        file = yamlfile.load(path, FindingsFile)
-    every = tuple(entry.model_copy(update={"ask": True}) for entry in file.findings)
-    return findings_file.vocabulary(file.model_copy(update={"findings": every}))
-
-
 def _panel(drawn: Drawn, film: Film) -> Panel:
     rows, columns = film.phantom.grey.shape
     what = f"{_TITLES[film.when]}, {drawn.kind} {drawn.seed}, {columns} x {rows} pixels"
@@ -84,7 +72,7 @@ def _marks(film: Film) -> Iterator[Mark]:
     for name, box in film.phantom.anatomy.items():
         yield Mark(box, [wording.title(name)], QUIET)
     for number, sign in enumerate(film.phantom.signs, start=1):
-        finding = vocabulary().findings[sign.name]
+        finding = shipped().findings[sign.name]
         yield Mark(sign.box, [f"{number} {wording.title(sign.name)}", sign.site], finding.colour)
 
 
@@ -99,7 +87,7 @@ def _legend(drawn: Drawn, film: Film) -> Iterator[Line]:
         parts = [sign.site, f"{sign.extent:.0f} mm"]
         if sign.name in changes:
             parts.append(wording.change(changes[sign.name]))
-        colour = vocabulary().findings[sign.name].colour
+        colour = shipped().findings[sign.name].colour
         yield Line(f"{number}  {wording.title(sign.name)}: {', '.join(parts)}", colour)
     shown = {sign.name for sign in film.phantom.signs}
     for name, kind in changes.items():

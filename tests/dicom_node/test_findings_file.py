@@ -35,6 +35,14 @@ def test_only_what_is_asked_is_in_the_vocabulary(vocabulary: Vocabulary) -> None
     assert list(vocabulary.findings)[:2] == ["atelectasis", "cardiomegaly"]  # in the file's order
 
 
+def test_all_words_that_ship_are_known_to_what_draws_and_judges(vocabulary: Vocabulary) -> None:
+    shipped = findings_file.shipped()
+    written = yaml.safe_load(SHIPPED)["findings"]
+    assert list(shipped.findings) == [entry["name"] for entry in written]
+    assert vocabulary.findings.items() < shipped.findings.items()
+    assert shipped.sites == vocabulary.sites
+
+
 def test_a_finding_is_read_as_it_is_written(vocabulary: Vocabulary) -> None:
     term = vocabulary.findings["cardiomegaly"]
     assert (term.code.value, term.code.scheme) == ("8186001", "SCT")

@@ -16,10 +16,10 @@ from PIL import Image
 from pydicom import dcmread
 
 from dicom_node import report
+from dicom_node.findings_file import shipped
 from dicom_node.geometry import Box
 from dicom_node.report import Presence
 from models.demonstration.truth import FINDINGS
-from workers import truth
 from workers.demo import PAIR_SEED
 from workers.drawn import PRIOR_DAYS
 
@@ -133,7 +133,7 @@ def test_what_changed_is_read_with_its_change_at_its_place(shown: Shown) -> None
         one for one in told["findings"] if one["name"] in read and changes[one["name"]] != "stable"
     ]
     assert changed, "choose a pair in which something changed that is asked about"
-    sites = truth.vocabulary().sites
+    sites = shipped().sites
     for true in changed:
         found = read[true["name"]]
         assert found.presence is Presence.PRESENT

@@ -15,6 +15,7 @@ from pydicom import dcmread
 from dicom_node import rules
 from dicom_node.canvas import MARGIN, PANEL
 from dicom_node.errors import Misconfigured
+from dicom_node.findings_file import shipped
 from dicom_node.geometry import STANDING, Box, Fit
 from dicom_node.headers import read_study
 from dicom_node.phantom_films import Modality, Photometric
@@ -136,7 +137,7 @@ def test_the_file_shows_what_was_drawn(
 
 
 def test_the_truth_is_that_of_the_generator() -> None:
-    vocabulary = truth.vocabulary()
+    vocabulary = shipped()
     seen: set[str] = set()
     for seed in SEEDS:
         one = drawn(seed)
@@ -203,7 +204,7 @@ def test_the_picture_has_each_true_box_at_its_place(pair: Drawn, tmp_path: Path)
         fit = Fit.standing(rows, columns, STANDING)
         left, top = MARGIN + number * (PANEL + MARGIN), 30 + 2 * MARGIN + 30 + MARGIN // 2
         for sign in film.phantom.signs:
-            colour = truth.vocabulary().findings[sign.name].colour
+            colour = shipped().findings[sign.name].colour
             box = fit.to_square(sign.box)
             # A label may lie on one side of the box, never on three.
             middle_x, middle_y = box.centre

@@ -7,9 +7,9 @@ with their second try.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
+from dicom_node.findings_file import shipped
 from dicom_node.geometry import Box
 from dicom_node.report import About, Presence
 from models.asking import WHOLE_FILM, Ask, Asking, Outcome
@@ -17,7 +17,6 @@ from models.demonstration.drawing.phantoms import chest, other, pair
 from models.demonstration.evaluation.figures import iou
 from models.demonstration.evaluation.film import prepared
 from models.demonstration.ranges import SHIFTED, TRAINED, Ranges
-from models.demonstration.training.lessons import terms
 from models.demonstration.truth import FINDINGS, Pair, Phantom
 from models.engines.base import Engine
 from models.prepare import Prepared
@@ -32,19 +31,22 @@ TRAINED_NAME = "trained"
 RANGES: dict[str, Ranges] = {TRAINED_NAME: TRAINED, **SHIFTED}
 YES, NO = Presence.PRESENT.value, Presence.ABSENT.value
 
-_terms = cache(terms)  # every phantom is asked in the same words
-
 #: What is true: a box, or the answer in a word.
 Truth = Box2d | str
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class AskedCase:
     """One phantom: a film, a pair, or a film of something else. ``ranges`` is a key of RANGES."""
 
     kind: Literal["film", "pair", "other"]
     seed: int
     ranges: str = TRAINED_NAME
+
+    @property
+    def drawn_as(self) -> tuple[str, int]:
+        """Its kind and seed, which decide its findings, whatever the ranges."""
+        return self.kind, self.seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Told:
     of yes, where it was asked for. ``first_try``: the model's own words could be used.
     """
 
-    case: Case
+    case: AskedCase
     question: str
     about: str
     truth: Truth
@@ -73,7 +75,7 @@ class Told:
     first_try: bool
 
 
-def put(case: Case) -> list[Put]:
+def put(case: AskedCase) -> list[Put]:
     """All that is asked of a phantom."""
     match case.kind:
         case "film":
@@ -85,7 +87,7 @@ def put(case: Case) -> list[Put]:
             return _of_pair(pair(case.seed, RANGES[case.ranges], SIDE))
 
 
-def answered(case: Case, engine: Engine) -> list[Told]:
+def answered(case: AskedCase, engine: Engine) -> list[Told]:
     """Ask all that is asked of a phantom: one batch, and one of second tries."""
     questions = put(case)
     outcomes = Asking(engine, None).ask([one.ask for one in questions])
@@ -107,13 +109,13 @@ def _of_film(phantom: Phantom) -> list[Put]:
         asked = Asked(_phrase(name))
         questions.append(_put("presence", name, asked, film, YES if name in signs else NO))
     for name, box in phantom.anatomy.items():
-        questions.append(_location(name, _terms().sites[name].phrase, film, box))
+        questions.append(_location(name, shipped().sites[name].phrase, film, box))
     for name, sign in signs.items():
-        phrase, sites = _phrase(name), _terms().sites_of(name)
+        phrase, sites = _phrase(name), shipped().sites_of(name)
         questions.append(_location(name, phrase, film, sign.box))
         if len(sites) > 1:
             asked = Asked(phrase, tuple(one.phrase for one in sites))
-            questions.append(_put("site", name, asked, film, _terms().sites[sign.site].phrase))
+            questions.append(_put("site", name, asked, film, shipped().sites[sign.site].phrase))
     return questions
 
 
@@ -128,7 +130,7 @@ def _of_pair(both: Pair) -> list[Put]:
 
 
 def _phrase(finding: str) -> str:
-    return _terms().findings[finding].phrase
+    return shipped().findings[finding].phrase
 
 
 def _suitability(film: Prepared, truth: str) -> Put:
@@ -144,16 +146,16 @@ def _put(question: str, about: str, asked: Asked, film: Prepared, truth: Truth) 
     return Put(Ask(question, about, About.CURRENT, asked, (film.picture,), scored=scored), truth)
 
 
-def _told(case: Case, one: Put, outcome: Outcome) -> Told:
+def _told(case: AskedCase, one: Put, outcome: Outcome) -> Told:
     answer = _answer(one.ask, outcome.value)
-    scored = one.ask.scored and outcome.scores
+    scores = outcome.scores if one.ask.scored else None
     return Told(
         case=case,
         question=one.ask.name,
         about=one.ask.finding,
         truth=one.truth,
         right=0.0 if answer is None else rightness(answer, one.truth),
-        score=outcome.scores[0] if scored and outcome.scores else None,
+        score=scores[0] if scores else None,
         first_try=outcome.value is not None and not outcome.enforced,
     )
 

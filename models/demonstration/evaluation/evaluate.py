@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from models.demonstration.evaluation import hardness
-from models.demonstration.evaluation.asks import TRAINED_NAME, Case, Told, answered, put
+from models.demonstration.evaluation.asks import TRAINED_NAME, AskedCase, Told, answered, put
 from models.demonstration.evaluation.baselines import Guesses, Known, learn
-from models.demonstration.evaluation.summary import Figure, summarise
+from models.demonstration.evaluation.summary import Figure, Shift, compare, summarise
 from models.demonstration.ranges import FIRST_TRAINING_SEED, SHIFTED
 from models.engines import demonstration
 from models.engines.base import Engine, EngineOptions, Identity
@@ -57,12 +57,14 @@ QUICK = Size(1, 1, 1, 1, 0, 4, 25)
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """``shifted`` has the figures of each of SHIFTED, in the order of ``trained``."""
+    """``shifted`` has the figures of each of SHIFTED, in the order of ``trained``, all of the same
+    seeds.
+    """
 
     digest: str
     size: Size
     trained: tuple[Figure, ...]
-    shifted: dict[str, tuple[Figure, ...]]
+    shifted: dict[str, tuple[Shift, ...]]
     hardness: tuple[hardness.Row, ...]
 
 
@@ -79,11 +81,11 @@ def evaluate(checkpoint: Path | None, size: Size, progress: Progress) -> Evaluat
         rows = hardness.measure(*_drawn(pool, size, steps))
         guesses = _guesses(pool, size, steps)
         told = _flat(_each(pool, partial(_answered, checkpoint), _cases(size), steps))
-    by_ranges = {
-        name: summarise([one for one in told if one.case.ranges == name], guesses)
-        for name in (TRAINED_NAME, *SHIFTED)
-    }
-    return Evaluation(digest, size, by_ranges.pop(TRAINED_NAME), by_ranges, tuple(rows))
+    within, *beyond = (
+        [one for one in told if one.case.ranges == name] for name in (TRAINED_NAME, *SHIFTED)
+    )
+    shifted = {name: compare(one, within) for name, one in zip(SHIFTED, beyond, strict=True)}
+    return Evaluation(digest, size, summarise(within, guesses), shifted, tuple(rows))
 
 
 class _Steps:
@@ -103,21 +105,21 @@ def _count(size: Size) -> int:
     return len(_cases(size)) + len(_learnt(size)) + 2 * len(_parts(0, size.hardness))
 
 
-def _cases(size: Size) -> list[Case]:
-    cases = [Case("film", _FILMS + i) for i in range(size.films)]
-    cases += [Case("pair", _PAIRS + i) for i in range(size.pairs)]
-    cases += [Case("other", _OTHERS + i) for i in range(size.others)]
+def _cases(size: Size) -> list[AskedCase]:
+    cases = [AskedCase("film", _FILMS + i) for i in range(size.films)]
+    cases += [AskedCase("pair", _PAIRS + i) for i in range(size.pairs)]
+    cases += [AskedCase("other", _OTHERS + i) for i in range(size.others)]
     for name in SHIFTED:
-        cases += [Case("film", _FILMS + i, name) for i in range(size.shifted_films)]
-        cases += [Case("pair", _PAIRS + i, name) for i in range(size.shifted_pairs)]
+        cases += [AskedCase("film", _FILMS + i, name) for i in range(size.shifted_films)]
+        cases += [AskedCase("pair", _PAIRS + i, name) for i in range(size.shifted_pairs)]
     assert all(case.seed < FIRST_TRAINING_SEED for case in cases)
     return cases
 
 
-def _learnt(size: Size) -> list[Case]:
+def _learnt(size: Size) -> list[AskedCase]:
     """Training phantoms, for the baselines."""
     seeds = range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + size.learnt)
-    return [Case("film", seed) for seed in seeds] + [Case("pair", seed) for seed in seeds]
+    return [AskedCase("film", seed) for seed in seeds] + [AskedCase("pair", seed) for seed in seeds]
 
 
 def _guesses(pool: ProcessPoolExecutor, size: Size, steps: _Steps) -> Guesses:
@@ -155,11 +157,11 @@ def _flat(parts: Sequence[Sequence[_Out]]) -> list[_Out]:
     return [one for part in parts for one in part]
 
 
-def _answered(checkpoint: Path | None, case: Case) -> list[Told]:
+def _answered(checkpoint: Path | None, case: AskedCase) -> list[Told]:
     return answered(case, _engine(checkpoint))
 
 
-def _known(case: Case) -> list[Known]:
+def _known(case: AskedCase) -> list[Known]:
     return [(one.ask.name, one.ask.finding, one.truth) for one in put(case)]
 
 

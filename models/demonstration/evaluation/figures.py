@@ -16,6 +16,10 @@ Statistic = Callable[[NDArray[np.intp]], float]
 #: Outside of the interval on each side: 95 % are within.
 _TAIL = 0.025
 _RESAMPLES = 1000
+#: Fewer groups than these say too little of how others would vary.
+LEAST_GROUPS = 10
+#: So many of the draws must tell the figure.
+_LEAST_KNOWN = _RESAMPLES // 2
 _HALVINGS = 60  # of the range 0 to 1: far finer than a double can tell apart
 
 
@@ -44,10 +48,16 @@ def mean(values: NDArray[np.float64]) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
-def macro_mean(values: NDArray[np.float64], classes: NDArray[np.str_]) -> float:
-    """The mean over classes of each class's mean: rare ones count as much. NaN without any."""
-    means = [float(values[classes == name].mean()) for name in np.unique(classes)]
-    return sum(means) / len(means) if means else math.nan
+def macro_mean(
+    values: NDArray[np.float64], classes: NDArray[np.str_], names: Sequence[str]
+) -> float:
+    """The mean over classes of each class's mean: rare ones count as much.
+
+    ``names`` are all classes. NaN where one of them does not occur: a mean of the others is another
+    figure.
+    """
+    means = [mean(values[classes == name]) for name in names]
+    return sum(means) / len(means)
 
 
 def exact_interval(hits: int, of: int) -> tuple[float, float]:
@@ -59,25 +69,29 @@ def exact_interval(hits: int, of: int) -> tuple[float, float]:
     return low, high
 
 
-def bootstrap(statistic: Statistic, groups: Sequence[int], seed: int = 0) -> tuple[float, float]:
+def bootstrap(
+    statistic: Statistic, groups: Sequence[int] | NDArray[np.intp], seed: int = 0
+) -> tuple[float, float]:
     """95 % interval of a figure (percentiles) by drawing as many groups anew, with return.
 
     ``groups`` says for each answer of which group it is: answers on one film belong together.
-    Draws of which the figure cannot be told (NaN) are left out; NaN twice where it never can.
+    Draws of which the figure cannot be told (NaN) are left out. NaN twice where that is most of
+    them, with fewer than LEAST_GROUPS, and where all draws give the same: of answers all alike the
+    draws cannot say how sure they are.
     """
     _, group_of = np.unique(np.asarray(groups), return_inverse=True)
     count = int(group_of.max()) + 1 if len(group_of) else 0
     rng, every = np.random.default_rng(seed), np.arange(len(group_of))
     known = []
-    for _ in range(_RESAMPLES if count else 0):
+    for _ in range(_RESAMPLES if count >= LEAST_GROUPS else 0):
         times = np.bincount(rng.integers(0, count, count), minlength=count)
         value = statistic(np.repeat(every, times[group_of]))
         if not math.isnan(value):
             known.append(value)
-    if not known:
+    if len(known) < _LEAST_KNOWN:
         return math.nan, math.nan
     low, high = np.quantile(known, [_TAIL, 1 - _TAIL])
-    return float(low), float(high)
+    return (float(low), float(high)) if low < high else (math.nan, math.nan)
 
 
 def _area(box: Box2d) -> int:

@@ -19,7 +19,7 @@ from models.demonstration.truth import FINDINGS
 
 Picture = NDArray[np.float32]
 #: The films it is fitted to, the finding (an index into FINDINGS) and new films: their scores.
-Fit = Callable[["Films", int, "Films"], NDArray[np.float64]]
+Method = Callable[["Films", int, "Films"], NDArray[np.float64]]
 
 #: Side of a phantom, and of the square that the methods look at, in pixels.
 _DRAWN, _SIDE = 256, 128
@@ -85,7 +85,7 @@ def joined(parts: Sequence[Films]) -> Films:
 
 
 def measure(fitted: Films, tried: Films) -> list[Row]:
-    """Fit each method to films of training seeds, and try it on others.
+    """Method each method to films of training seeds, and try it on others.
 
     A method with several thresholds, scales or places takes for each finding the one that was
     best on the films it was fitted to, turned round where low values speak for the finding.
@@ -176,7 +176,7 @@ def _ridge(known: Films, index: int, new: Films) -> NDArray[np.float64]:
     return np.asarray(other @ (small.T @ np.linalg.solve(kernel, target)), np.float64)
 
 
-def _fitted(method: Fit, known: Films, new: Films) -> tuple[float, ...]:
+def _fitted(method: Method, known: Films, new: Films) -> tuple[float, ...]:
     return tuple(auroc(method(known, i, new), new.shown[:, i]) for i in _ALL)
 
 

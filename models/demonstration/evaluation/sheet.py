@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 from dicom_node.geometry import Box
 from models.demonstration.drawing.phantoms import chest, other
 from models.demonstration.evaluation.film import prepared
+from models.demonstration.ranges import FIRST_TRAINING_SEED
 from models.demonstration.truth import FINDINGS, Phantom
 
-#: Seeds of the sheet; the evaluation has others, and so has the training.
-_FIRST = 40_000
+#: Seeds of the sheet are from here on, below FIRST_TRAINING_SEED; the evaluation has others.
+FIRST_SEED = 40_000
 _TRIED = 128  # side of phantoms that are only looked through, pixels
 _TILE, _GAP, _LINE = 360, 8, 26  # pixels
 _COLUMNS = 4
@@ -37,8 +37,9 @@ class _Tile:
 
 def draw(out: Path, beside: Path | None) -> None:
     """Write the sheet as PNG. ``beside`` is a picture of a real film, standing, bright is dense."""
-    tiles = [*(_showing(name) for name in FINDINGS), _showing(None), _showing(None, _FIRST + 500)]
-    tiles += [_tile("no chest film", other(_FIRST + i)) for i in range(3)]
+    tiles = [_showing(name) for name in FINDINGS]
+    tiles += [_showing(None), _showing(None, FIRST_SEED + 500)]
+    tiles += [_tile("no chest film", other(FIRST_SEED + i)) for i in range(3)]
     if beside is not None:
         with Image.open(beside) as image:
             grey = np.asarray(image.convert("L"))
@@ -52,13 +53,13 @@ def draw(out: Path, beside: Path | None) -> None:
     canvas.save(out, format="PNG")
 
 
-def _showing(name: str | None, first: int = _FIRST) -> _Tile:
+def _showing(name: str | None, first: int = FIRST_SEED) -> _Tile:
     """The first phantom that shows this finding alone; None: nothing."""
     wanted = () if name is None else (name,)
-    for seed in count(first):
+    for seed in range(first, FIRST_TRAINING_SEED):
         if tuple(sign.name for sign in chest(seed, side=_TRIED).signs) == wanted:
             return _tile(name or "nothing", chest(seed))
-    raise AssertionError("counting never ends")
+    raise AssertionError(f"no phantom shows {name or 'nothing'} alone")
 
 
 def _tile(title: str, phantom: Phantom) -> _Tile:

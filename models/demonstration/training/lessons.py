@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from string import ascii_uppercase
 from typing import TypeVar
 
@@ -29,11 +28,8 @@ _T = TypeVar("_T")
 #: phantoms never have; and how often a finding's site.
 _SUITABLE, _OTHERS, _SITES = 0.06, 0.3, 0.5
 
-
-def terms() -> Vocabulary:
-    """All words of the shipped config/findings.yaml, also those that are not switched on."""
-    with resources.as_file(resources.files("config") / "findings.yaml") as path:
-        return findings_file.load(path, unasked=True)
+#: The words in which lessons are put.
+terms = findings_file.shipped
 
 
 @dataclass(frozen=True, slots=True)

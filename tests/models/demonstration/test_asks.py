@@ -10,29 +10,37 @@ import pytest
 from oracle import Oracle, Spoilt
 
 from models.demonstration.drawing.phantoms import chest, pair
-from models.demonstration.evaluation.asks import SIDE, YES, Case, Told, answered, put, rightness
+from models.demonstration.evaluation.asks import (
+    SIDE,
+    YES,
+    AskedCase,
+    Told,
+    answered,
+    put,
+    rightness,
+)
 from models.demonstration.truth import ANATOMY, FINDINGS
 
 
 @cache
-def _film() -> Case:
+def _film() -> AskedCase:
     """The first with two findings, one of which may be at several sites."""
     for seed in range(1000):
         shown = {sign.name for sign in chest(seed, side=128).signs}
         if len(shown) == 2 and "consolidation" in shown:
-            return Case("film", seed)
+            return AskedCase("film", seed)
     raise AssertionError("no such phantom")
 
 
 @cache
-def _pair() -> Case:
+def _pair() -> AskedCase:
     for seed in range(1000):
         if "worsened" in pair(seed, side=128).changes.values():
-            return Case("pair", seed)
+            return AskedCase("pair", seed)
     raise AssertionError("no such pair")
 
 
-def _told(case: Case, spoil: Spoilt = lambda _, text: text, sure: float = 0.9) -> list[Told]:
+def _told(case: AskedCase, spoil: Spoilt = lambda _, text: text, sure: float = 0.9) -> list[Told]:
     return answered(case, Oracle([case], spoil, sure))
 
 
@@ -59,7 +67,7 @@ def test_a_pair_is_asked_how_what_both_films_show_has_changed() -> None:
     assert {str(changes[name]) for name in changes.keys() - asked} <= {"new", "resolved"}
 
 
-@pytest.mark.parametrize("case", [_film, _pair, lambda: Case("other", 3)])
+@pytest.mark.parametrize("case", [_film, _pair, lambda: AskedCase("other", 3)])
 def test_who_knows_the_truth_is_always_right(case: object) -> None:
     assert callable(case)
     told = _told(case())

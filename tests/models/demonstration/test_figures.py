@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.demonstration.evaluation.figures import (
+    LEAST_GROUPS,
+    Statistic,
     auroc,
     bootstrap,
     exact_interval,
@@ -61,13 +65,29 @@ def test_boxes_that_only_touch_or_lie_apart_do_not_overlap() -> None:
 def test_rare_classes_count_as_much_as_frequent_ones() -> None:
     right = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0])
     classes = np.array(["stable"] * 4 + ["improved"] * 2 + ["worsened"])
-    assert macro_mean(right, classes) == pytest.approx(2 / 3)
+    names = ["improved", "stable", "worsened"]
+    assert macro_mean(right, classes, names) == pytest.approx(2 / 3)
     assert mean(right) == pytest.approx(5 / 7)
 
 
 def test_of_nothing_there_is_no_mean() -> None:
     assert math.isnan(mean(np.array([])))
-    assert math.isnan(macro_mean(np.array([]), np.array([], np.str_)))
+    assert math.isnan(macro_mean(np.array([]), np.array([], np.str_), ["stable"]))
+
+
+def test_without_one_of_its_classes_a_macro_mean_is_another_figure() -> None:
+    """So it cannot be told, and a draw that has none of a rare class is left out."""
+    right, classes = np.ones(3), np.array(["stable", "stable", "improved"])
+    assert macro_mean(right, classes, ["improved", "stable"]) == 1.0
+    assert math.isnan(macro_mean(right, classes, ["improved", "stable", "worsened"]))
+    right = np.array([*np.linspace(0.8, 1.0, 29), 0.0])
+    classes = np.array(["stable"] * 29 + ["worsened"])
+
+    def chosen(places: NDArray[np.intp]) -> float:
+        return macro_mean(right[places], classes[places], ["stable", "worsened"])
+
+    low, high = bootstrap(chosen, range(30))
+    assert 0.4 < low < high < 0.5  # of the frequent class alone it is 0.9
 
 
 @pytest.mark.parametrize(
@@ -117,7 +137,27 @@ def test_the_same_draws_are_made_each_time() -> None:
 
 
 def test_no_interval_is_made_up() -> None:
-    low, high = bootstrap(lambda _: math.nan, range(5))
-    assert math.isnan(low)
-    assert math.isnan(high)
-    assert all(map(math.isnan, bootstrap(lambda _: 1.0, [])))
+    values = np.random.default_rng(7).random(50)
+
+    def told(statistic: Statistic, groups: Sequence[int]) -> bool:
+        return not any(map(math.isnan, bootstrap(statistic, groups)))
+
+    assert not told(lambda _: math.nan, range(50))
+    assert not told(lambda _: 1.0, [])
+    assert not told(lambda _: 1.0, range(50))  # no draw differs: that is not certainty
+    assert told(lambda places: mean(values[places]), range(LEAST_GROUPS))
+    assert not told(lambda places: mean(values[places]), range(LEAST_GROUPS - 1))
+    few = [0, 1] * 20  # many answers on two films
+    assert not told(lambda places: mean(values[places]), few)
+
+
+def test_there_is_no_interval_where_most_draws_tell_nothing() -> None:
+    """Of one positive in forty a third of the draws have none, of a pair of kinds more have not."""
+    values = np.random.default_rng(8).random(40)
+
+    def only_with(places: NDArray[np.intp], wanted: int) -> float:
+        there = all((places == one).any() for one in range(wanted))
+        return mean(values[places]) if there else math.nan
+
+    assert not math.isnan(bootstrap(lambda places: only_with(places, 1), range(40))[0])
+    assert math.isnan(bootstrap(lambda places: only_with(places, 3), range(40))[0])
