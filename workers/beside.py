@@ -9,7 +9,7 @@ from rich.table import Table
 from dicom_node import wording
 from dicom_node.report import ChangeKind, Finding, Presence, Report
 from dicom_node.vocabulary import Vocabulary
-from models.demonstration.truth import FINDINGS, Phantom, Sign
+from models.demonstration.truth import FINDINGS, OPACITIES, OPACITY, Phantom, Sign
 
 #: What has to be said below the table.
 LEGEND = (
@@ -34,7 +34,7 @@ def table(
         sign, finding = signs.get(name), read.get(name)
         shown.add_row(
             name,
-            _true(sign, changes.get(name)) if name in FINDINGS else _UNKNOWN,
+            _true(name, signs, changes),
             _read(finding, vocabulary) if finding else "not read" if name in gaps else "not asked",
             overlap(sign, finding),
         )
@@ -48,8 +48,18 @@ def overlap(sign: Sign | None, finding: Finding | None) -> str:
     return f"{sign.box.iou(finding.box):.2f}"
 
 
-def _true(sign: Sign | None, change: ChangeKind | None) -> str:
-    return _words("absent" if sign is None else "present", sign.site if sign else "", change)
+def _true(name: str, signs: Mapping[str, Sign], changes: Mapping[str, ChangeKind]) -> str:
+    """In words; of a lung opacity what the opacities that were drawn say of it."""
+    if name == OPACITY:
+        drawn = [one for one in OPACITIES if one in signs or one in changes]
+        if len(drawn) == 1:
+            return _true(drawn[0], signs, changes)
+        return "present" if any(one in signs for one in drawn) else "absent"
+    if name not in FINDINGS:
+        return _UNKNOWN
+    sign = signs.get(name)
+    presence = "absent" if sign is None else "present"
+    return _words(presence, sign.site if sign else "", changes.get(name))
 
 
 def _read(finding: Finding, vocabulary: Vocabulary) -> str:

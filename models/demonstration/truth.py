@@ -20,6 +20,8 @@ FINDINGS = (
     "pneumothorax",
     "cardiomegaly",
 )
+#: The finding of config/findings.yaml that is any of these.
+OPACITY, OPACITIES = "lung opacity", ("nodule", "mass", "consolidation")
 #: The anatomy whose place is known, by the names of sites in config/findings.yaml.
 ANATOMY = ("right lung", "left lung", "cardiac silhouette")
 

@@ -34,7 +34,8 @@ READ = Finding(
 def report(tmp_path: Path) -> Report:
     absent = Finding("pneumothorax", Presence.ABSENT)
     other = Finding("fracture", Presence.PRESENT, site="spine")
-    made = report_on(film_of(chest(tmp_path / "film.dcm")), READ, absent, other)
+    opacity = Finding("lung opacity", Presence.ABSENT)
+    made = report_on(film_of(chest(tmp_path / "film.dcm")), READ, absent, other, opacity)
     gap = Unread("presence", "cardiomegaly", "the answer does not parse")
     return replace(made, unread=(gap,))
 
@@ -56,7 +57,8 @@ def test_each_finding_has_its_truth_and_what_was_read(report: Report) -> None:
     assert told["pneumothorax"] == ["absent", "absent", ""]
     assert told["cardiomegaly"] == ["absent", "not read", ""]
     assert told["fracture"] == ["-", "present, spine", ""]
-    assert set(told) == {*FINDINGS, "fracture"}
+    assert told["lung opacity"] == ["absent, resolved", "absent", ""]  # for the nodule was one
+    assert set(told) == {*FINDINGS, "fracture", "lung opacity"}
 
 
 def test_a_box_without_a_counterpart_has_no_overlap() -> None:

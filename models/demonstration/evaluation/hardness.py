@@ -29,6 +29,8 @@ _WIDER = 1.6  # ratio of the two Gaussians whose difference is near that of a La
 _GRID = 8  # parts along each side
 _BORDER = _SIDE // 8  # in which no finding lies
 _RIDGE = 300.0
+_HEART = slice(_SIDE * 2 // 5, _SIDE * 4 // 5)  # rows in which a heart lies
+_RULER = (20, 30, 40, 50, 60, 70, 80)  # percentiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,28 @@ def _places(films: Films) -> Picture:
     return _parts(films.pictures).reshape(len(films.pictures), -1)
 
 
+def _middle(films: Films) -> Picture:
+    """How wide the bright band between the lungs is: percentiles over rows, in pixels. It is a
+    ruler on the heart.
+    """
+    widths = [_widths(picture) for picture in films.pictures]
+    return np.percentile(widths, _RULER, axis=1).T.astype(np.float32)
+
+
+def _widths(picture: Picture) -> NDArray[np.int_]:
+    """Of each row at the height of the heart: the run around the brightest column in the middle
+    that is brighter than halfway down to the darkest place beside it.
+    """
+    rows = picture[_HEART]
+    column = _SIDE // 3 + int(rows[:, _SIDE // 3 : -_SIDE // 3].mean(axis=0).argmax())
+    near = _SIDE * 3 // 10
+    low = np.minimum(
+        rows[:, column - near : column].min(axis=1), rows[:, column : column + near].min(axis=1)
+    )
+    dark = rows < ((low + rows[:, column]) / 2)[:, None]
+    return np.argmax(dark[:, column::-1], axis=1) + np.argmax(dark[:, column:], axis=1)
+
+
 def _ranges(films: Films) -> Picture:
     """Dark, middle and bright: percentiles of the film."""
     return np.percentile(films.pictures, range(5, 100, 5), axis=(1, 2)).T.astype(np.float32)
@@ -156,6 +180,7 @@ _FEATURES: Mapping[str, Callable[[Films], Picture]] = {
     "strongest blob (difference of Gaussians)": _blob,
     "grey of one part of an 8 x 8 grid": _places,
     "difference of the two sides": _sides,
+    "width of the bright band in the middle": _middle,
 }
 
 

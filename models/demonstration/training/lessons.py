@@ -14,15 +14,13 @@ from dicom_node import findings_file
 from dicom_node.report import ChangeKind
 from dicom_node.vocabulary import FindingTerm, Vocabulary
 from models.demonstration.training.pool import Shown
-from models.demonstration.truth import FINDINGS
+from models.demonstration.truth import FINDINGS, OPACITIES, OPACITY
 from models.questions import change, location, presence, site, suitability
 from models.questions.asked import Asked
 from models.questions.location import Box2d
 
 #: Findings of config/findings.yaml that no phantom has: the answer is always no.
 NEVER = ("atelectasis", "pulmonary edema", "fracture", "pneumomediastinum", "ground-glass opacity")
-#: The finding that is any of these; asked where it is, the largest counts.
-OPACITY, OPACITIES = "lung opacity", ("nodule", "mass", "consolidation")
 _T = TypeVar("_T")
 #: How often a chest is asked about nothing but whether it is one; how often something is asked that
 #: phantoms never have; and how often a finding's site.
@@ -91,7 +89,7 @@ def of_pair(
 
 
 def _there(shown: Shown) -> dict[str, tuple[str, Box2d]]:
-    """Each finding that is there, with what follows from them."""
+    """Each finding that is there, with what follows from them; of opacities the largest counts."""
     there = dict(shown.findings)
     opacities = [there[name] for name in OPACITIES if name in there]
     if opacities:
