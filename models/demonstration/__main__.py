@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +27,13 @@ app = typer.Typer(
 console = Console()
 
 
+class Device(StrEnum):
+    """Where a model is trained."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 @app.command()
 def evaluate(
     checkpoint: Annotated[
@@ -43,21 +53,18 @@ def evaluate(
     """Ask a checkpoint about phantoms that it was never trained on, and print what it reaches."""
     began = time.monotonic()
     size = evaluation.QUICK if quick else evaluation.FULL
-    with _bar() as bar:
+    with _plainly(), _bar() as bar:
+        _must_have_folders(json, markdown)
         task = bar.add_task("evaluating", total=None)
-        try:
-            done = evaluation.evaluate(
-                checkpoint, size, lambda n, of: bar.update(task, completed=n, total=of)
-            )
-        except Misconfigured as error:
-            bar.stop()
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(2) from None
+        done = evaluation.evaluate(
+            checkpoint, size, lambda n, of: bar.update(task, completed=n, total=of)
+        )
     tables.show(done, console)
-    if json is not None:
-        json.write_text(tables.as_json(done), encoding="utf-8")
-    if markdown is not None:
-        markdown.write_text(tables.markdown(done), encoding="utf-8")
+    with _plainly():
+        if json is not None:
+            json.write_text(tables.as_json(done), encoding="utf-8")
+        if markdown is not None:
+            markdown.write_text(tables.markdown(done), encoding="utf-8")
     typer.echo(f"weights {done.digest[:12]}, {time.monotonic() - began:.0f} s")
 
 
@@ -69,7 +76,9 @@ def grid(
     ] = None,
 ) -> None:
     """Draw phantoms of every kind on one sheet, with the true boxes."""
-    sheet.draw(out, beside)
+    with _plainly():
+        _must_have_folders(out)
+        sheet.draw(out, beside)
 
 
 @app.command()
@@ -77,8 +86,8 @@ def train(
     folder: Annotated[
         Path, typer.Argument(help="Where the training is kept; what is there already goes on.")
     ],
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    processes: Annotated[int, typer.Option(help="That draw phantoms.", min=1)] = 2,
+    device: Annotated[Device, typer.Option(help="Where the model is trained.")] = Device.CPU,
+    processes: Annotated[int, typer.Option(help="How many draw phantoms.", min=1)] = 2,
 ) -> None:
     """Train the checkpoint anew, from nothing but phantoms; ends in FOLDER/checkpoint.
 
@@ -90,20 +99,36 @@ def train(
 
     plan = Plan()
     steps = loop.main(folder, lessons.terms(), plan, device=device, processes=processes)
-    with _bar() as bar:
+    with _plainly(), _bar() as bar:
         drawing = bar.add_task("drawing", total=None)
         training_ = bar.add_task("training", total=plan.steps)
-        try:
-            for figures in steps:
-                if "drawn" in figures:
-                    bar.update(drawing, completed=figures["drawn"], total=figures["of"])
-                else:
-                    bar.update(training_, completed=figures["step"])
-        except Misconfigured as error:
-            bar.stop()
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(2) from None
+        for figures in steps:
+            if "drawn" in figures:
+                bar.update(drawing, completed=figures["drawn"], total=figures["of"])
+            else:
+                bar.update(training_, completed=figures["step"])
     typer.echo(f"the checkpoint is {folder / 'checkpoint'}, its log {folder / 'log.jsonl'}")
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """End with one line where something cannot be used, read or written."""
+    try:
+        yield
+    except (Misconfigured, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _must_have_folders(*files: Path | None) -> None:
+    """Said before the work, not after it.
+
+    Raises:
+        Misconfigured: the folder of a file that is to be written is not there.
+    """
+    for file in files:
+        if file is not None and not file.parent.is_dir():
+            raise Misconfigured(f"{file.parent}: is not a folder; make it first")
 
 
 def _bar() -> Progress:

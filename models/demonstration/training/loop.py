@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dicom_node.errors import Misconfigured
 from dicom_node.vocabulary import Vocabulary
 from models.demonstration.training import architecture, asking, basis, dense, pool
 from models.demonstration.training.batches import Writer
@@ -59,8 +61,10 @@ def main(
     so that a run that was stopped goes on.
 
     Raises:
-        Misconfigured: what is in the folder was trained on something else; nothing was done yet.
+        Misconfigured: what is in the folder was trained on something else or is damaged, or there
+            is no such device; nothing was done yet.
     """
+    _must_have(device)
     stands_on = basis.now(plan, vocabulary)
     if (folder / _STATE).exists():
         basis.check(folder / _STATE, _load(folder / _STATE, "cpu").get("basis"), stands_on)
@@ -85,6 +89,13 @@ def main(
     run.model.load_state_dict(run.average)
     written = folder / "checkpoint"
     architecture.write(run.model.eval(), processor, written, stands_on.questions)
+
+
+def _must_have(device: str) -> None:
+    import torch
+
+    if device != "cpu" and not torch.cuda.is_available():
+        raise Misconfigured(f"PyTorch finds no GPU here: --device {device} cannot be used")
 
 
 def _begin(plan: Plan, device: str) -> tuple[_Run, Any]:
@@ -195,7 +206,12 @@ def _save(run: _Run, stands_on: basis.Basis, path: Path) -> None:
 def _load(path: Path, device: Any) -> dict[str, Any]:
     import torch
 
-    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, UnpicklingError, EOFError) as error:
+        raise Misconfigured(
+            f"{path}: is damaged ({type(error).__name__}): delete it to begin again"
+        ) from None
     return state
 
 
