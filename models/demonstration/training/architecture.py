@@ -104,6 +104,7 @@ def write(model: Any, processor: Any, folder: Path) -> None:
     versions = {name: question.VERSION for name, question in QUESTIONS.items()}
     note = json.dumps({"weights": Weights.DEMONSTRATION.value, "questions": versions}, indent=2)
     (folder / weights.NOTE).write_text(f"{note}\n", encoding="utf-8")
+    weights.mark(folder)
 
 
 def check_questions(folder: Path) -> None:
