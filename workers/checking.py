@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from dicom_node.association import echo
 from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.peer import Peer
+from dicom_node.report import Weights
 from dicom_node.settings import PeerSection
 from dicom_node.spool import Spool
 from workers import tasks
@@ -40,18 +41,19 @@ def everything(configuration: Configuration) -> Iterator[Result]:
         peer = settings.peer(name, section)
         what = f"C-ECHO to {name} ({peer.ae_title} at {peer.host} port {peer.port})"
         yield _try(what, partial(_echo, peer))
-    yield _try("weights", partial(_weights, configuration))
-    yield from _releases(configuration)
+    opened, kind = _weights(configuration)
+    yield opened
+    yield from _releases(configuration, kind)
 
 
-def _releases(configuration: Configuration) -> Iterator[Result]:
-    """Destinations to which nothing will go as things are."""
+def _releases(configuration: Configuration, kind: Weights | None) -> Iterator[Result]:
+    """Destinations to which nothing will go as things are, with weights of this kind."""
     settings = configuration.settings
     for destination in settings.destinations:
         if destination.test:
             continue
         told = f"destination {destination.name} is not marked `test`"
-        if settings.engine.name == "demonstration":
+        if kind is Weights.DEMONSTRATION:
             yield Result(f"{told}: nothing that the demonstration makes goes there", failed=True)
         elif not settings.release:
             yield Result(f"{told}: results wait until `release` is true", failed=True)
@@ -93,8 +95,17 @@ def _echo(peer: Peer) -> str:
     return "answers"
 
 
-def _weights(configuration: Configuration) -> str:
+def _weights(configuration: Configuration) -> tuple[Result, Weights | None]:
+    """Whether they load, and of what kind they are; None where that is not known."""
+    known = configuration.settings.engine.name == "demonstration"
+    kind = Weights.DEMONSTRATION if known else None
     if find_spec("torch") is None:
-        return "not checked: torch is not installed here (edge and sender need none)"
-    identity = tasks.open_engine(configuration).identity
-    return f"{identity.model} loads ({identity.weights} weights, digest {identity.digest[:12]})"
+        return Result(
+            "weights: not checked: torch is not installed here (edge and sender need none)"
+        ), kind
+    try:
+        identity = tasks.open_engine(configuration).identity
+    except NodeError as error:
+        return Result(f"weights: {error}", failed=True), kind
+    told = f"{identity.weights} weights, digest {identity.digest[:12]}"
+    return Result(f"weights: {identity.model} loads and answers ({told})"), identity.weights

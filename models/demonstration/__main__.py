@@ -1,4 +1,4 @@
-"""The demonstration's own commands: ``python -m models.demonstration evaluate|train|grid``."""
+"""The demonstration's own commands: ``python -m models.demonstration evaluate|train|pin|grid``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dicom_node.errors import Misconfigured
 from models.demonstration.evaluation import evaluate as evaluation
 from models.demonstration.evaluation import sheet, tables
+from models.engines import demonstration
 
 app = typer.Typer(
     help="Phantoms, training and evaluation of the demonstration's checkpoint. It is not a medical "
@@ -79,6 +80,18 @@ def grid(
     with _plainly():
         _must_have_folders(out)
         sheet.draw(out, beside)
+
+
+@app.command()
+def pin() -> None:
+    """Make the checkpoint in the package the one that ships: the engine opens no other."""
+    try:
+        typer.echo(
+            f"{demonstration.pin(demonstration.folder())} is the checkpoint that ships; commit both"
+        )
+    except Misconfigured as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
 
 
 @app.command()

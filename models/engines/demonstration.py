@@ -2,6 +2,10 @@
 
 It is loaded as any other model. It learnt from drawn films only (``models.demonstration``), and
 its folder says so, so that every output does.
+
+The digest of the checkpoint that ships is written down beside it (``checkpoint.sha256``): a copy
+that differs in one byte answers something else, and is refused. Whoever changes a file of the
+checkpoint writes it anew with ``python -m models.demonstration pin`` and commits both.
 """
 
 from __future__ import annotations
@@ -12,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicom_node.errors import Misconfigured
-from dicom_node.report import Weights
 from models.engines import weights
 from models.engines.base import EngineOptions
 from models.engines.transformers import open_folder
@@ -36,9 +39,25 @@ def open_engine(options: EngineOptions) -> Gemma:
     is fast enough, and its answers are then the same on every machine.
 
     Raises:
-        Misconfigured: the checkpoint is not whole, or there is no such device.
+        Misconfigured: the checkpoint is not whole or not the one that ships, or there is no such
+            device.
     """
-    return open_checkpoint(folder(), options)
+    return open_shipped(folder(), options)
+
+
+def open_shipped(checkpoint: Path, options: EngineOptions) -> Gemma:
+    """Load a checkpoint beside which its digest is written, and no other than that.
+
+    Raises:
+        Misconfigured: as :func:`open_engine`.
+    """
+    _check(checkpoint)
+    if weights.digest(checkpoint) != pinned(checkpoint):
+        raise Misconfigured(
+            f"{checkpoint}: is not the checkpoint that ships with this version of dicom-node; "
+            "install dicom-node anew"
+        )
+    return open_checkpoint(checkpoint, options)
 
 
 def open_checkpoint(checkpoint: Path, options: EngineOptions) -> Gemma:
@@ -64,10 +83,34 @@ def folder() -> Path:
     return Path(str(resources.files("models.demonstration"))) / "checkpoint"
 
 
+def pinned(checkpoint: Path) -> str:
+    """The digest that is written beside a checkpoint; empty where none is."""
+    path = _pin(checkpoint)
+    return path.read_text("ascii", "replace").strip() if path.is_file() else ""
+
+
+def pin(checkpoint: Path) -> str:
+    """Mark a checkpoint as the demonstration's and write its digest beside it; that digest.
+
+    Raises:
+        Misconfigured: it is not whole.
+    """
+    _check(checkpoint)
+    weights.mark(checkpoint)
+    digest = weights.digest(checkpoint)
+    _pin(checkpoint).write_text(f"{digest}\n", "ascii")
+    return digest
+
+
+def _pin(checkpoint: Path) -> Path:
+    """Beside the folder: a training writes the folder, and does not decide what ships."""
+    return checkpoint.with_suffix(".sha256")
+
+
 def _check(checkpoint: Path) -> None:
     """Without its note the checkpoint would pass for a model for patients: it is not loaded."""
     lacks = weights.missing(checkpoint)
-    if not lacks and weights.kind(checkpoint) is not Weights.DEMONSTRATION:
+    if not lacks and not (checkpoint / weights.NOTE).is_file():
         lacks = weights.NOTE
     if lacks:
         raise Misconfigured(

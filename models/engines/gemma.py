@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _THINKING, _SPOKEN = "<unused94>", "<unused95>"
 _END_OF_TURN = "<end_of_turn>"
+#: Pixels of the side of the picture that a model is tried with.
+_TRIED = 64
 #: SentencePiece writes a space so.
 _SPACE = "\u2581"
 
@@ -45,6 +47,30 @@ class Gemma:
 
         with torch.inference_mode():
             return [self._timed(request) for request in requests]
+
+    def try_out(self) -> None:
+        """Ask one small question about a small grey picture, as every question is asked.
+
+        What was put together may still not fit: the picture's size, its number of tokens, the
+        window of attention, the template of the chat.
+
+        Raises:
+            BadAnswer: what the model computes is no number.
+            Exception: of any type, from the libraries, where the parts do not fit each other.
+        """
+        import torch
+
+        grey = np.full((_TRIED, _TRIED), 128, np.uint8)
+        with torch.inference_mode():
+            tried = self._model.generate(
+                **self.inputs(Request((grey,), "Is there a fracture?")),
+                min_new_tokens=2,  # only the second uses what was kept of the first
+                max_new_tokens=2,
+                output_logits=True,
+                return_dict_in_generate=True,
+            )
+        if not all(step.isfinite().all() for step in tried.logits):
+            raise BadAnswer("what the model computes is no number")
 
     def spoken(self, ids: Sequence[int]) -> str:
         """The text of newly generated ids, without the thinking trace before it.
@@ -82,7 +108,9 @@ class Gemma:
         )
         mark = self._processor.boi_token
         if text.count(mark) != len(request.images):
-            raise ValueError("the prompt holds a mark that stands for an image")
+            raise ValueError(
+                "the prompt holds a mark that stands for an image, or the template none"
+            )
         # As Gemma3Processor does it, but without preparing the same picture for every question.
         text = text.replace(mark, self._processor.full_image_sequence)
         ids = self._ids(text) + self._ids(turn)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from models.engines.gemma import Gemma
 
 log = logging.getLogger(__name__)
+#: Characters of a library's error that are told: some list all that they know.
+_LONGEST_REASON = 240
 
 
 def open_engine(options: EngineOptions) -> Gemma:
@@ -22,13 +27,17 @@ def open_engine(options: EngineOptions) -> Gemma:
     Gemma 3 overflows in fp16 and then answers nothing (huggingface/transformers 36822, 39972).
 
     Raises:
-        Misconfigured: the weights are not there, do not fit, or there is no such device.
+        Misconfigured: the weights are not there, do not fit or do not answer, or there is no such
+            device.
     """
     return open_folder("transformers", weights.locate(options.model, options.revision), options)
 
 
 def open_folder(name: str, folder: Path, options: EngineOptions, model: str = "") -> Gemma:
-    """Load the model that a folder holds, for the engine of this name.
+    """Load the model that a folder holds, for the engine of this name, and ask it once.
+
+    Much that is wrong with a folder shows at the first question only. It is asked here, so that a
+    check finds it and no study has to.
 
     ``model`` is what results call it; empty: by its hub id, or by the name of the folder.
 
@@ -57,12 +66,17 @@ def open_folder(name: str, folder: Path, options: EngineOptions, model: str = ""
         device,
         str(dtype).removeprefix("torch."),
     )
-    return Gemma(
-        identity=identity,
-        model=_model(folder, dtype).to(device),
-        processor=_processor(folder),
-        max_new_tokens=options.max_new_tokens,
-    )
+    loaded = _model(folder, dtype, device)
+    processor = _processor(folder)
+    with _one_line(f"the weights in {folder} do not answer"):
+        engine = Gemma(
+            identity=identity,
+            model=loaded,
+            processor=processor,
+            max_new_tokens=options.max_new_tokens,
+        )
+        engine.try_out()
+    return engine
 
 
 def _named(folder: Path, options: EngineOptions) -> str:
@@ -84,47 +98,72 @@ def _device(asked: Device) -> str:
     return "cuda" if there and asked != "cpu" else "cpu"
 
 
-def _model(folder: Path, dtype: Any) -> Any:
-    """The model, in evaluation mode. Weights that do not fit are an error: transformers itself
-    would fill in random ones and only warn.
+@contextmanager
+def _one_line(what: str) -> Iterator[None]:
+    """Whatever the libraries raise over a damaged folder, as one line.
+
+    No list of types would do: tokenizers raises Exception itself, templates and configurations
+    have errors of their own, and what is of the wrong type in a file fails anywhere.
+
+    Raises:
+        Misconfigured: they raised something.
     """
-    from safetensors import SafetensorError
+    try:
+        yield
+    except Exception as error:
+        reason = textwrap.shorten(f"{type(error).__name__}: {error}", _LONGEST_REASON)
+        raise Misconfigured(f"{what}: {reason}") from error
+
+
+def _model(folder: Path, dtype: Any, device: str) -> Any:
+    """The model, in evaluation mode. Weights that do not fit are an error: transformers itself
+    would fill in random ones, or leave some out, and only warn.
+    """
     from transformers import Gemma3ForConditionalGeneration
     from transformers.utils import logging as their_logging
 
     chatter: Any = their_logging  # it has no types
     chatter.disable_progress_bar()
+    chatter.set_verbosity_error()  # its table of weights that do not fit: that is refused below
     loader: Any = Gemma3ForConditionalGeneration  # its types know no loading information
-    try:
+    with _one_line(f"{folder}: the weights cannot be loaded"):
         model, loading = loader.from_pretrained(
             folder,
             dtype=dtype,
             attn_implementation="sdpa",
             local_files_only=True,
             use_safetensors=True,
+            ignore_mismatched_sizes=True,  # they are told, and refused, with the others
             output_loading_info=True,
         )
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise Misconfigured(f"{folder}: the weights cannot be loaded: {reason}") from error
-    missing = sorted(loading["missing_keys"]) + sorted(map(str, loading["mismatched_keys"]))
-    if missing:
-        raise Misconfigured(
-            f"{folder}: {len(missing)} weights are missing or of another shape, the first is "
-            f"{missing[0]}; get the folder anew"
-        )
-    return model.eval()
+        model.to(device).eval()
+    _check_loaded(folder, loading)
+    return model
+
+
+def _check_loaded(folder: Path, loading: dict[str, Any]) -> None:
+    """Each weight of the model came from the folder, and each of the folder is in the model."""
+    wrong = {
+        "are missing": loading["missing_keys"],
+        "are of another shape than config.json says": [
+            name for name, *_ in loading["mismatched_keys"]
+        ],
+        "have no place in the model that config.json describes": loading["unexpected_keys"],
+    }
+    for what, names in wrong.items():
+        if names:
+            raise Misconfigured(
+                f"{folder}: {len(names)} weights {what}, the first is {min(names)}; get the "
+                "folder anew"
+            )
 
 
 def _processor(folder: Path) -> Any:
     """Tokenizer, chat template and the PIL image processor: the same on every machine."""
     from transformers import Gemma3Processor
 
-    try:
+    with _one_line(f"{folder}: the processor cannot be loaded"):
         processor = Gemma3Processor.from_pretrained(folder, backend="pil", local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise Misconfigured(f"{folder}: the processor cannot be loaded: {reason}") from error
     processor.chat_template = processor.chat_template or processor.tokenizer.chat_template
     if not processor.chat_template:
         raise Misconfigured(f"{folder}: holds no chat template (chat_template.jinja)")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +15,9 @@ from dicom_node.report import Weights
 
 #: In a folder whose weights are not a model for patients: what they are.
 NOTE = "dicom-node.json"
+#: In ``config.json`` of such weights: what they are, once more. The note is a loose file that a
+#: copy may leave behind; without this one no weights are loaded at all.
+_MARK = "dicom_node_weights"
 _MEDGEMMA = "google/medgemma-1.5-4b-it"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _REVISION = re.compile(r"[0-9a-f]{40}")
@@ -24,6 +27,7 @@ _PATTERNS = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
 _NEEDED = (
     "config.json",
     "tokenizer.json",
+    "tokenizer_config.json",
     "preprocessor_config.json|processor_config.json",
     "*.safetensors",
 )
@@ -67,10 +71,29 @@ def kind(folder: Path) -> Weights:
     """What the folder's note says of its weights; without a note they are a trained model.
 
     Raises:
-        Misconfigured: the note cannot be read.
+        Misconfigured: the note cannot be read, or there is none and config.json says that the
+            weights are no model for patients.
     """
     note = _note(folder)
-    return Weights.MODEL if note is None else note.weights
+    if note is not None:
+        return note.weights
+    if _MARK in _config(folder):
+        raise Misconfigured(
+            f"{folder}: config.json says that these weights are no model for patients, and {NOTE}, "
+            "which says what they are, is missing; get the folder anew"
+        )
+    return Weights.MODEL
+
+
+def mark(folder: Path) -> None:
+    """Say in config.json, too, that the weights are the demonstration's.
+
+    Raises:
+        Misconfigured: config.json is not one.
+    """
+    config = _config(folder) | {_MARK: Weights.DEMONSTRATION.value}
+    text = json.dumps(config, indent=2, sort_keys=True)  # as transformers writes it
+    (folder / "config.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def questions(folder: Path) -> dict[str, str]:
@@ -104,15 +127,31 @@ def check(folder: Path) -> None:
     """
     if lacks := missing(folder):
         raise Misconfigured(f"{folder}: holds no {lacks}; {_how_to_get(_MEDGEMMA)}")
-    try:
-        stated = json.loads((folder / "config.json").read_bytes()).get("model_type")
-    except (ValueError, AttributeError):
-        raise Misconfigured(f"{folder / 'config.json'}: not a JSON object") from None
+    config = _config(folder)
+    stated = config.get("model_type")
     if stated != "gemma3":
         raise Misconfigured(
             f"{folder / 'config.json'}: model_type is {stated}, this engine runs gemma3 "
             f"(MedGemma 1.5, {_MEDGEMMA})"
         )
+    for part in ("text_config", "vision_config"):
+        # transformers would take a model of its own liking, and make all of it in memory.
+        if not isinstance(config.get(part), dict):
+            raise Misconfigured(
+                f"{folder / 'config.json'}: holds no {part}, so it does not say what model this "
+                "is; get the folder anew"
+            )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise Misconfigured(f"{path}: not a JSON object")
+    return config
 
 
 def missing(folder: Path) -> str:

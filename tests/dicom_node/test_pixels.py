@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 import dcmtk
 import numpy as np
 import pytest
-from builders import chest, chest_picture, new_uids, variant
+from builders import chest, chest_picture, drawn_picture, new_uids, variant
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from dicom_node.errors import BadStudy
 from dicom_node.headers import read_study
 from dicom_node.pixels import pixel_digest, read_frame
+from dicom_node.pixels.film import contrast
 
 
 def picture(path: Path) -> NDArray[np.uint8]:
@@ -90,6 +93,37 @@ def test_what_cannot_be_shown_is_refused(
 ) -> None:
     with pytest.raises(BadStudy, match=reason):
         picture(chest(tmp_path / "film.dcm", **elements))
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("mean", [100, 2000, 4000])
+@pytest.mark.parametrize("side", [200, 1000])
+def test_plain_grey_with_faint_noise_is_blank(
+    tmp_path: Path, mean: int, side: int, photometric: str
+) -> None:
+    """Its window shows one grey, so its own range would be shown: the noise, as if a film."""
+    noise = np.random.default_rng(5).normal(mean, 8, (side, side)).clip(0, 4095).astype(np.uint16)
+    path = chest(tmp_path / "film.dcm", noise, PhotometricInterpretation=photometric)
+    with pytest.raises(BadStudy, match="the film is blank: it shows noise"):
+        picture(path)
+
+
+def test_a_faint_film_in_the_same_noise_is_none(tmp_path: Path) -> None:
+    """What it shows deviates by less than a hundredth of the window, and can be seen."""
+    noise = np.random.default_rng(5).normal(2000, 8, (300, 300))
+    faint = (noise + drawn_picture() / 100).astype(np.uint16)
+    assert contrast(picture(chest(tmp_path / "film.dcm", faint))) > 30
+
+
+def test_no_real_chest_film_is_near_to_blank(shared_data: Path, rg1: Path) -> None:
+    """Those in DICOM as they are shown, the others as they are."""
+    with (shared_data / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        of_kind = [(row["category"], shared_data / row["file"]) for row in csv.DictReader(file)]
+    films = [rg1, *(path for kind, path in of_kind if kind == "cxr-dicom")]
+    assert min(contrast(picture(path)) for path in films) > 30
+    drawn = [path for kind, path in of_kind if kind in ("cxr-png", "cxr-jpeg")]
+    greys = [np.asarray(Image.open(path).convert("L")) for path in drawn]
+    assert min(map(contrast, greys)) > 9
 
 
 def test_a_copy_is_known_whatever_its_uids_and_compression(tmp_path: Path) -> None:

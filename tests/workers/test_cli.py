@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from nodes import Site, dicom_node, peer
 from peers import Orthanc, free_port
 from PIL import Image
 from pydicom import dcmread
+
+from models.engines import demonstration
 
 
 @pytest.fixture
@@ -118,6 +121,32 @@ def test_check_names_missing_weights_and_their_licence(site: Site, tmp_path: Pat
     line = next(one for one in done.stdout.splitlines() if "weights" in one)
     assert "Health AI Developer Foundations" in done.stdout
     assert "FAILED" in line
+
+
+def test_check_says_what_is_wrong_with_damaged_weights(site: Site, tmp_path: Path) -> None:
+    """One line of its list, and the lines after it."""
+    folder = shutil.copytree(demonstration.folder(), tmp_path / "weights")
+    (folder / "tokenizer.json").write_text("{}")
+    site.configure(engine={"name": "transformers", "model": str(folder)})
+    done = site.command("check")
+    assert done.returncode == 1
+    line = next(one for one in done.stdout.splitlines() if "weights:" in one)
+    assert line.startswith("FAILED")
+    assert "the processor cannot be loaded" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "not caught" not in done.stderr
+
+
+def test_check_knows_the_demonstration_whichever_engine_opens_it(
+    site: Site, tmp_path: Path
+) -> None:
+    """`release` would not help: such results go to destinations marked `test` only."""
+    folder = shutil.copytree(demonstration.folder(), tmp_path / "weights")
+    gone = {"name": "gone", "ae_title": "GONE", "host": "127.0.0.1", "port": free_port()}
+    site.configure(engine={"name": "transformers", "model": str(folder)}, destinations=[gone])
+    told = site.command("check").stdout
+    assert "nothing that the demonstration makes goes there" in told
+    assert "until `release` is true" not in told
 
 
 def test_read_makes_everything_from_local_files(site: Site, tmp_path: Path, rg1: Path) -> None:

@@ -110,6 +110,7 @@ def write(model: Any, processor: Any, folder: Path, questions: Mapping[str, str]
     said = {"weights": Weights.DEMONSTRATION.value, "questions": dict(questions)}
     note = json.dumps(said, indent=2)
     (folder / weights.NOTE).write_text(f"{note}\n", encoding="utf-8")
+    weights.mark(folder)
 
 
 def write_plain(model: Any, processor: Any, folder: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from dicom_node.report import Weights
 from models.demonstration.training import architecture, tokenizer
-from models.engines import weights
+from models.engines import demonstration, weights
 from models.questions import QUESTIONS
 
 MOST = 12_000_000  # bytes of the whole folder, with the model card
@@ -94,8 +94,10 @@ def test_an_untrained_model_is_not_written_as_the_demonstration(
 def test_the_folder_is_small_and_says_what_it_holds(folder: Path) -> None:
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
     assert sum(sizes.values()) < MOST - 200_000, sizes
+    before = weights.digest(folder)
     assert weights.kind(folder) is Weights.DEMONSTRATION
     weights.check(folder)
+    assert demonstration.pin(folder) == before  # the mark is there, so nothing changes
     assert json.loads((folder / "config.json").read_text())["dtype"] == "bfloat16"
 
 

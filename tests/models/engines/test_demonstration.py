@@ -56,7 +56,8 @@ print(len(answers), time.process_time(), most * 1024)
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The checkpoint that ships, to be spoilt."""
+    """The checkpoint that ships, with its digest beside it, to be spoilt."""
+    shutil.copy(demonstration.folder().with_suffix(".sha256"), tmp_path)
     return Path(shutil.copytree(demonstration.folder(), tmp_path / "checkpoint"))
 
 
@@ -166,6 +167,72 @@ def test_a_checkpoint_that_is_not_whole_says_what_to_do(
     assert "install dicom-node anew" in text
     assert "models.demonstration train" in text
     assert "MedGemma" not in text
+
+
+def _flip_bytes(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    spoilt = bytearray(path.read_bytes())
+    spoilt[6_000_000:6_000_008] = bytes(byte ^ 0xFF for byte in spoilt[6_000_000:6_000_008])
+    path.write_bytes(spoilt)
+
+
+def _swap_words(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text("utf-8"))
+    words = tokenizer["model"]["vocab"]
+    one, other = list(words)[300:302]
+    words[one], words[other] = words[other], words[one]
+    path.write_text(json.dumps(tokenizer), "utf-8")
+
+
+def _widen_window(folder: Path) -> None:
+    path = folder / "config.json"
+    config = json.loads(path.read_text("utf-8"))
+    config["text_config"]["sliding_window"] = 4096
+    path.write_text(json.dumps(config), "utf-8")
+
+
+def _no_pin(folder: Path) -> None:
+    folder.with_suffix(".sha256").unlink()
+
+
+@pytest.mark.parametrize("spoil", [_flip_bytes, _swap_words, _widen_window, _no_pin])
+def test_what_is_not_the_checkpoint_that_ships_is_refused(
+    copy: Path, options: EngineOptions, spoil: Callable[[Path], None]
+) -> None:
+    """It would load and answer, but something else."""
+    spoil(copy)
+    with pytest.raises(Misconfigured, match=r"not the checkpoint that ships .*install .* anew"):
+        demonstration.open_shipped(copy, options)
+
+
+def test_the_checkpoint_is_the_one_that_is_written_down_as_shipped() -> None:
+    there = demonstration.folder()
+    assert weights.digest(there) == demonstration.pinned(there), (
+        "a file of the checkpoint was changed: if it is meant to ship so, run "
+        "`python -m models.demonstration pin` and commit checkpoint and checkpoint.sha256"
+    )
+
+
+def test_a_new_checkpoint_is_pinned_with_its_mark(copy: Path, options: EngineOptions) -> None:
+    """Also one of a training that did not write the mark."""
+    config = json.loads((copy / "config.json").read_text("utf-8"))
+    del config["dicom_node_weights"]
+    (copy / "config.json").write_text(json.dumps(config), "utf-8")
+    assert demonstration.pin(copy) == weights.digest(copy) == demonstration.pinned(copy)
+    assert demonstration.open_shipped(copy, options).identity.weights is Weights.DEMONSTRATION
+    (copy / weights.NOTE).unlink()
+    with pytest.raises(Misconfigured, match=weights.NOTE):
+        weights.kind(copy)
+
+
+def test_without_its_note_it_is_no_model_for_patients(copy: Path, options: EngineOptions) -> None:
+    """Whichever engine opens it: results of such a model may go to any destination."""
+    chosen = replace(options, model=str(copy))
+    assert ENGINES["transformers"](chosen).identity.weights is Weights.DEMONSTRATION
+    (copy / weights.NOTE).unlink()
+    with pytest.raises(Misconfigured, match=r"no model for patients, and dicom-node.json"):
+        ENGINES["transformers"](chosen)
 
 
 def test_auto_means_the_cpu_so_that_the_answers_are_the_same(options: EngineOptions) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,7 +82,9 @@ def test_weights_that_the_hub_does_not_give_are_explained(
     assert "Health AI Developer Foundations" in text
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"]
+)
 def test_a_folder_that_lacks_a_file_says_which(
     options: EngineOptions, copy: Path, name: str
 ) -> None:
@@ -112,6 +116,73 @@ def test_cut_off_weights_are_refused(options: EngineOptions, copy: Path) -> None
     path = copy / "model.safetensors"
     path.write_bytes(path.read_bytes()[:5000])
     assert "cannot be loaded" in refused(options, copy)
+
+
+_DAMAGE = [
+    ("config.json", {"text_config": {"hidden_size": 128}}, "cannot be loaded: .*hidden size"),
+    ("config.json", {"text_config": {"num_hidden_layers": 6}}, "cannot be loaded: .*layer_types"),
+    ("config.json", {"text_config": {"hidden_size": "big"}}, "cannot be loaded: .*expected int"),
+    ("config.json", {"text_config": {"hidden_activation": "foo"}}, "cannot be loaded: .*foo"),
+    ("config.json", {"text_config": {"vocab_size": 3000}}, "another shape than config.json says"),
+    ("config.json", {"text_config": None}, "config.json: holds no text_config"),
+    ("config.json", {"text_config": {"sliding_window": 0}}, "do not answer"),
+    ("config.json", {"image_token_index": 5}, "do not answer"),
+    ("config.json", {"mm_tokens_per_image": 16}, "do not answer"),
+    ("config.json", {"text_config": {"num_hidden_layers": 1, "layer_types": ["full_attention"]}},
+     "39 weights have no place in the model"),
+    ("processor_config.json", {"image_seq_length": 16}, "do not answer"),
+    ("processor_config.json", {"image_processor": {"size": {"height": 128, "width": 128}}},
+     "do not answer"),
+    ("tokenizer.json", "{}", "processor cannot be loaded"),
+    ("tokenizer.json", "[]", "processor cannot be loaded"),
+    ("tokenizer_config.json", "{}", "processor cannot be loaded|do not answer"),
+    ("chat_template.jinja", "{% if", "do not answer"),
+    ("chat_template.jinja", "{{ raise_exception('no') }}", "do not answer: TemplateError"),
+    ("chat_template.jinja", "hello", "do not answer: .*the template none"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "change", "reason"), _DAMAGE)
+def test_a_damaged_folder_is_one_line_when_it_is_opened(
+    options: EngineOptions, copy: Path, name: str, change: str | dict[str, Any], reason: str
+) -> None:
+    """And no traceback, nor an error of the first study."""
+    path = copy / name
+    if isinstance(change, str):
+        path.write_text(change)
+    else:
+        path.write_text(json.dumps(_changed(json.loads(path.read_text()), change)))
+    text = refused(options, copy)
+    assert re.search(reason, text), text
+    assert str(copy) in text
+    assert "ignore_mismatched_sizes" not in text
+    assert len(text) < 500
+
+
+def _changed(stated: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """With these values, at any depth; None takes one out."""
+    made = dict(stated)
+    for key, value in change.items():
+        if value is None:
+            del made[key]
+        else:
+            made[key] = _changed(made[key], value) if isinstance(value, dict) else value
+    return made
+
+
+@pytest.mark.parametrize("part", ["vision_tower", "embed_tokens", "layers.3.mlp"])
+def test_weights_that_are_no_numbers_are_refused(
+    options: EngineOptions, copy: Path, part: str
+) -> None:
+    path = copy / "model.safetensors"
+    state = load_file(path)
+    for name, weight in state.items():
+        if part in name:
+            weight.fill_(torch.nan)
+    save_file(state, path, {"format": "pt"})
+    assert "do not answer: BadAnswer: what the model computes is no number" in refused(
+        options, copy
+    )
 
 
 def test_fp16_is_never_used_whatever_the_folder_says(options: EngineOptions, copy: Path) -> None:
@@ -178,7 +249,7 @@ def test_bf16_goes_all_the_way(tiny_folder: Path, picture: NDArray[np.uint8]) ->
     """The arithmetic of a GPU, as far as a CPU has it."""
     engine = Gemma(
         identity=Identity("test", "tiny", Weights.MODEL, ""),
-        model=transformers._model(tiny_folder, torch.bfloat16),
+        model=transformers._model(tiny_folder, torch.bfloat16, "cpu"),
         processor=transformers._processor(tiny_folder),
         max_new_tokens=8,
     )
