@@ -104,7 +104,7 @@ def train(
 ) -> None:
     """Train the checkpoint anew, from nothing but phantoms; ends in FOLDER/checkpoint.
 
-    It takes 6 GB of memory, 2.7 GB of disk, and about three and a half hours on two CPU cores that
+    It takes 6 GB of memory, 2.7 GB of disk, and about three hours on two CPU cores that
     multiply matrices of bf16 (AMX); without these instructions it takes much longer.
     """
     from models.demonstration.training import lessons, loop  # torch only where it trains
