@@ -26,7 +26,7 @@ from workers.site import Site, configure, open_site
 
 #: Of the phantom pair that is read: one in which something changed, and on which the model is
 #: right about it. The tables in the checkpoint's card say how often it is, finding by finding.
-PAIR_SEED = 23
+PAIR_SEED = 28
 
 _READ_SECONDS = 300.0
 

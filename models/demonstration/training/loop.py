@@ -49,6 +49,7 @@ class _Run:
     heads: Any
     optimizer: Any
     average: dict[str, Tensor]
+    before: dict[str, Tensor]  # the average with which the present part began; empty in the first
     step: int = 0
 
 
@@ -86,7 +87,9 @@ def main(
         if run.step % plan.saved_every == 0 or run.step == plan.steps:
             _save(run, stands_on, folder / _STATE)
         yield figures
-    run.model.load_state_dict(run.average)
+    before = run.before or run.average
+    kept = {name: before[name].lerp(last, plan.last) for name, last in run.average.items()}
+    run.model.load_state_dict(kept)
     written = folder / "checkpoint"
     architecture.write(run.model.eval(), processor, written, stands_on.questions)
 
@@ -123,7 +126,7 @@ def _begin(plan: Plan, device: str) -> tuple[_Run, Any]:
     ]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, _SQUARES))
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    return _Run(model, heads, optimizer, average), processor
+    return _Run(model, heads, optimizer, average, {}), processor
 
 
 def _smooth_numbers(model: Any, tokenizer: Any, seed: int) -> None:
@@ -151,6 +154,7 @@ def _step(
     part, place = plan.at(run.step)
     if place == 0 and run.step:  # the next part goes on from the average, which is better
         run.model.load_state_dict(run.average)
+        run.before = {name: value.clone() for name, value in run.average.items()}
     for group in run.optimizer.param_groups:
         group["lr"] = part.rate_at(place)
     rng = np.random.default_rng([plan.seed, run.step])
@@ -196,6 +200,7 @@ def _save(run: _Run, stands_on: basis.Basis, path: Path) -> None:
         "heads": run.heads.state_dict(),
         "optimizer": run.optimizer.state_dict(),
         "average": run.average,
+        "before": run.before,
         "step": run.step,
     }
     aside = path.with_suffix(".new")
@@ -221,4 +226,5 @@ def _restore(run: _Run, path: Path) -> None:
     run.heads.load_state_dict(state["heads"])
     run.optimizer.load_state_dict(state["optimizer"])
     run.average = state["average"]
+    run.before = state["before"]
     run.step = state["step"]
