@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from builders import chest
+from builders import chest, drawn_picture
 from nodes import AE_TITLE, READ_SECONDS, Node, Site
 from peers import HOST, dcmsend, wait_until
 
@@ -124,9 +124,8 @@ def test_a_part_that_is_killed_is_started_again_and_does_its_work(
     assert {name for name in PARTS if after[name] != before[name]} == {part}
     assert f"{part} ended with status -9; again in 1 s" in log_of(node)
     wait_until(node.answers, "the door is open", START_SECONDS)
-    dcmsend(
-        [chest(tmp_path / "film.dcm", BodyPartExamined=body_part)], node.site.port, aec=AE_TITLE
-    )
+    film = chest(tmp_path / "film.dcm", drawn_picture(), BodyPartExamined=body_part)
+    dcmsend([film], node.site.port, aec=AE_TITLE)
     node.site.job_in(state, seconds=READ_SECONDS)
 
 
