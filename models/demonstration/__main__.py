@@ -85,13 +85,9 @@ def grid(
 @app.command()
 def pin() -> None:
     """Make the checkpoint in the package the one that ships: the engine opens no other."""
-    try:
-        typer.echo(
-            f"{demonstration.pin(demonstration.folder())} is the checkpoint that ships; commit both"
-        )
-    except Misconfigured as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
+    with _plainly():
+        digest = demonstration.pin(demonstration.folder())
+    typer.echo(f"{digest} is the checkpoint that ships; commit both")
 
 
 @app.command()

@@ -14,8 +14,8 @@ class Part:
 
     ``films`` are shown in each step, and ``pairs`` of films besides, with questions on all of them
     if ``asks``. With ``looks`` the vision tower is trained, by its own heads too; with ``holds``
-    the language model by what it holds before it speaks. ``dull`` is the
-    part of the pictures that are shown with little contrast, as films with a wide window are.
+    the language model by what it holds before it speaks. ``dull`` is the part of the pictures that
+    are shown with little contrast, as films with a wide window are.
     """
 
     steps: int
