@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dicom_node import findings_file
 from dicom_node.errors import Misconfigured
 from models.demonstration.evaluation import evaluate as evaluation
 from models.demonstration.evaluation import sheet, tables
@@ -103,11 +104,11 @@ def train(
     It takes 6 GB of memory, 2.7 GB of disk, and about three hours on two CPU cores that
     multiply matrices of bf16 (AMX); without these instructions it takes much longer.
     """
-    from models.demonstration.training import lessons, loop  # torch only where it trains
+    from models.demonstration.training import loop  # torch only where it trains
     from models.demonstration.training.plan import Plan
 
     plan = Plan()
-    steps = loop.main(folder, lessons.terms(), plan, device=device, processes=processes)
+    steps = loop.main(folder, findings_file.shipped(), plan, device=device, processes=processes)
     with _plainly(), _bar() as bar:
         drawing = bar.add_task("drawing", total=None)
         training_ = bar.add_task("training", total=plan.steps)

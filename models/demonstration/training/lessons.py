@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from dicom_node import findings_file
 from dicom_node.report import ChangeKind
 from dicom_node.vocabulary import FindingTerm, Vocabulary
 from models.demonstration.training.pool import Shown
@@ -25,9 +24,6 @@ _T = TypeVar("_T")
 #: How often a chest is asked about nothing but whether it is one; how often something is asked that
 #: phantoms never have; and how often a finding's site.
 _SUITABLE, _OTHERS, _SITES = 0.06, 0.3, 0.5
-
-#: The words in which lessons are put.
-terms = findings_file.shipped
 
 
 @dataclass(frozen=True, slots=True)

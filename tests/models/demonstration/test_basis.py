@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from dicom_node.errors import Misconfigured
+from dicom_node.findings_file import shipped
 from models.demonstration.training import architecture, basis
-from models.demonstration.training.lessons import terms
 from models.demonstration.training.plan import Plan
 from models.engines import weights
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("written") / "checkpoint"
     with torch.no_grad():
         model.model.multi_modal_projector.mm_soft_emb_norm.weight[0] = 0.25
-    architecture.write(model, processor, path, basis.now(Plan(), terms()).questions)
+    architecture.write(model, processor, path, basis.now(Plan(), shipped()).questions)
     return path
 
 
@@ -39,8 +39,8 @@ def copied(folder: Path, tmp_path: Path) -> Path:
 
 
 def test_a_training_goes_on_where_nothing_changed() -> None:
-    kept = asdict(basis.now(Plan(), terms()))
-    basis.check(STATE, kept, basis.now(Plan(), terms()))
+    kept = asdict(basis.now(Plan(), shipped()))
+    basis.check(STATE, kept, basis.now(Plan(), shipped()))
 
 
 def _question(kept: dict[str, Any]) -> None:
@@ -96,7 +96,7 @@ def _never_kept(kept: dict[str, Any]) -> None:
 def test_a_training_does_not_go_on_after_what_it_stands_on_changed(
     change: Callable[[dict[str, Any]], None], told: str
 ) -> None:
-    today = basis.now(Plan(), terms())
+    today = basis.now(Plan(), shipped())
     kept = asdict(today)
     change(kept)
     with pytest.raises(Misconfigured) as caught:
@@ -107,20 +107,20 @@ def test_a_training_does_not_go_on_after_what_it_stands_on_changed(
 
 
 def test_all_that_changed_is_told() -> None:
-    kept = asdict(basis.now(Plan(), terms()))
+    kept = asdict(basis.now(Plan(), shipped()))
     _new_question(kept)
-    today = basis.now(replace(Plan(), files=1, seed=3), terms())
+    today = basis.now(replace(Plan(), files=1, seed=3), shipped())
     with pytest.raises(Misconfigured, match=r"the questions \(site\); the plan \(files, seed\);"):
         basis.check(STATE, kept, today)
 
 
 def test_a_state_that_does_not_say_what_it_stands_on_is_not_gone_on_from() -> None:
     with pytest.raises(Misconfigured, match=r"older dicom-node.*another folder"):
-        basis.check(STATE, None, basis.now(Plan(), terms()))
+        basis.check(STATE, None, basis.now(Plan(), shipped()))
 
 
 def test_findings_that_are_asked_otherwise_change_what_a_training_stands_on() -> None:
-    words = terms()
+    words = shipped()
     nodule = replace(words.findings["nodule"], phrase="small nodule")
     other = replace(words, findings={**words.findings, "nodule": nodule})
     before, after = basis.now(Plan(), words), basis.now(Plan(), other)

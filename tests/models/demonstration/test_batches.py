@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dicom_node.findings_file import shipped
 from models.demonstration.training import architecture
 from models.demonstration.training.asking import held, looked_at, loss
 from models.demonstration.training.batches import Writer
-from models.demonstration.training.lessons import Lesson, of_film, of_pair, terms
+from models.demonstration.training.lessons import Lesson, of_film, of_pair
 from models.demonstration.training.pool import Shown
 from models.engines.base import Identity, Request
 from models.engines.gemma import Gemma
@@ -61,8 +62,8 @@ def test_each_question_of_a_sequence_is_answered_as_if_it_were_alone(
 
 def _lessons(numbers: tuple[int, ...]) -> list[Lesson]:
     if len(numbers) == 1:
-        return of_film(np.random.default_rng(2), 0, SHOWN, terms())
-    return of_pair(0, (SHOWN, SHOWN), {"nodule": "improved", "mass": "new"}, terms())
+        return of_film(np.random.default_rng(2), 0, SHOWN, shipped())
+    return of_pair(0, (SHOWN, SHOWN), {"nodule": "improved", "mass": "new"}, shipped())
 
 
 def _alone(model: Any, processor: Any, lesson: Lesson, shown: tuple[np.ndarray, ...]) -> Any:
@@ -87,8 +88,8 @@ def test_the_growth_is_taught_where_the_letter_of_the_change_is_said(
     _, processor = untrained
     before = _with(nodule=(200, 600, 260, 660), mass=(400, 600, 500, 700))
     now = _with(nodule=(200, 600, 230, 630), mass=(400, 600, 500, 800))
-    pair = of_pair(0, (before, now), {"nodule": "improved", "mass": "worsened"}, terms())
-    one = of_pair(2, (before, now), {"mass": "worsened"}, terms())
+    pair = of_pair(0, (before, now), {"nodule": "improved", "mass": "worsened"}, shipped())
+    one = of_pair(2, (before, now), {"mass": "worsened"}, shipped())
     batch = Writer(processor).batch([pair, one])
     grown = ~batch.growth.isnan()
     torch.testing.assert_close(batch.growth[grown], torch.tensor([-1.0, 0.5, 0.5]))

@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from dicom_node.errors import Misconfigured
+from dicom_node.findings_file import shipped
 from dicom_node.report import Weights
 from models.demonstration.training import loop, pool
 from models.demonstration.training.architecture import IMAGE_SIDE
-from models.demonstration.training.lessons import terms
 from models.demonstration.training.plan import Part, Plan
 from models.engines import weights
 
@@ -43,7 +43,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(drawn: Path) -> Path:
     """A training that was not stopped."""
-    for _ in loop.main(drawn, terms(), PLAN):
+    for _ in loop.main(drawn, shipped(), PLAN):
         pass
     return drawn
 
@@ -99,11 +99,11 @@ def test_a_training_that_was_stopped_ends_as_if_it_had_not_been(
     trained: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(trained / "pool", tmp_path / "pool")
-    for figures in loop.main(tmp_path, terms(), PLAN):
+    for figures in loop.main(tmp_path, shipped(), PLAN):
         if figures.get("step") == 7:
             break
     assert [step["step"] for step in _logged(tmp_path)] == list(range(1, 8))
-    went_on = [f["step"] for f in loop.main(tmp_path, terms(), PLAN) if "step" in f]
+    went_on = [f["step"] for f in loop.main(tmp_path, shipped(), PLAN) if "step" in f]
     assert went_on[0] == 6  # the state of step 5 was the last that was kept
     each_once = list(range(1, PLAN.steps + 1))
     assert [step["step"] for step in _logged(tmp_path)] == each_once
@@ -118,7 +118,7 @@ def test_a_training_does_not_go_on_after_a_question_changed(trained: Path, tmp_p
     with pytest.raises(
         Misconfigured, match=r"changed: the questions \(location\); .*another folder"
     ):
-        next(loop.main(tmp_path, terms(), PLAN))
+        next(loop.main(tmp_path, shipped(), PLAN))
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
 
 
@@ -126,7 +126,7 @@ def test_a_training_does_not_go_on_by_another_plan(trained: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
     other = replace(PLAN, parts=(*PLAN.parts, PLAN.parts[-1]))
     with pytest.raises(Misconfigured, match=r"changed: the plan \(parts\); "):
-        next(loop.main(trained, terms(), other))
+        next(loop.main(trained, shipped(), other))
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
 
 
