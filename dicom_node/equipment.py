@@ -17,8 +17,10 @@ from dicom_node.uids import derived_uid
 #: Manufacturer (0008,0070), by which objects of this project are known again.
 MANUFACTURER = "dicom-node"
 
-#: Longest value of VR LO (PS3.5 6.2).
-_LONG_STRING = 64
+#: Longest value of VR LO (PS3.5 6.2), characters.
+LONG_STRING = 64
+#: Stands before every description of what the demonstration weights made.
+DEMONSTRATION = "DEMONSTRATION - "
 _DIGEST_SHOWN = 16
 
 
@@ -87,7 +89,7 @@ def made_by_this_project(dataset: Dataset) -> bool:
 
 def long_string(text: str) -> str:
     """A text as a value of VR LO: no backslash, plain ASCII, at most 64 characters."""
-    return plain(text).replace("\\", "/")[:_LONG_STRING].strip()
+    return plain(text).replace("\\", "/")[:LONG_STRING].strip()
 
 
 def plain(text: str) -> str:

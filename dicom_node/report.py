@@ -18,8 +18,9 @@ from dicom_node.study import Bedside, Instance, View
 from dicom_node.vocabulary import Laterality
 
 #: Raised whenever a field is added or changes its meaning; see :func:`from_json`.
-#: 2: ``answers``, the questions one by one.
-SCHEMA_VERSION = 2
+#: 2: ``answers``, the questions one by one. 3: ``not_read``, ``retractions``, and a finding's
+#: ``tracking_uid``.
+SCHEMA_VERSION = 3
 
 
 class Weights(StrEnum):
@@ -60,6 +61,13 @@ class About(StrEnum):
     CURRENT = "current film"
     PRIOR = "prior"
     BOTH = "prior and current film"
+
+
+class NotReadBecause(StrEnum):
+    """Why a film that a rule chose was not read."""
+
+    NOT_SUITABLE = "not suitable"  # the model does not take it for what it is to be
+    UNREADABLE = "could not be read"
 
 
 class PriorOutcome(StrEnum):
@@ -148,7 +156,8 @@ class Finding:
     """One finding: its name in the vocabulary, and what was read of it.
 
     ``box`` is in pixels of the stored frame of the current film. ``change`` is against the prior
-    named by the report, None when the study was read without one.
+    named by the report, None when the study was read without one. ``tracking_uid`` is that of the
+    same finding in the report on the prior, None when it is new or not known again.
     """
 
     name: str
@@ -159,6 +168,15 @@ class Finding:
     box: Box | None = None
     box_shows: BoxShows | None = None
     change: ChangeKind | None = None
+    tracking_uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """That the film was not read at all, and why: ``reason`` is a sentence for people."""
+
+    because: NotReadBecause
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +222,10 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result of reading one study. ``read_at`` has a time zone."""
+    """The result of reading one study. ``read_at`` has a time zone.
+
+    ``retractions`` counts how often results of this study and revision were withdrawn before.
+    """
 
     job: str
     revision: int
@@ -220,6 +241,8 @@ class Report:
     read_at: datetime
     free_text: str = ""  # the model's own words, unchecked; empty unless a rule asks for them
     answers: tuple[Answered, ...] = ()  # in the order of asking; a report of schema 1 has none
+    not_read: NotRead | None = None
+    retractions: int = 0
     schema_version: int = SCHEMA_VERSION
 
     @property

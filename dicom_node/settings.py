@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, urlsplit
@@ -25,9 +26,12 @@ from pydantic_settings import (
 from dicom_node import yamlfile
 from dicom_node.errors import Misconfigured
 from dicom_node.peer import Peer
+from dicom_node.profile_section import ProfileSection, SeriesSection, series
+from dicom_node.profiles import PROFILES, SERIES, Profile, Series
 
 ENVIRONMENT_PREFIX = "DICOM_NODE_"
 _SECRETS = Path("/run/secrets")
+_NAME = r"^[a-z0-9-]{1,32}$"
 _MAXIMUM_AE_TITLE = 16  # PS3.5 Table 6.2-1, AE
 
 
@@ -124,9 +128,10 @@ class ArchiveSection(PeerSection):
 class DestinationSection(PeerSection):
     """Where results go. ``test`` says that no patient's care depends on it."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
+    name: Annotated[str, Field(pattern=_NAME)]
     test: bool = False
     verify: Literal["query", "none"] = "query"
+    profile: str = "air"
 
 
 class DeliverySection(_Section):
@@ -186,6 +191,8 @@ class Settings(BaseSettings):
     broker: BrokerSection = BrokerSection()
     archive: ArchiveSection | None = None
     destinations: tuple[DestinationSection, ...] = ()
+    profiles: dict[Annotated[str, Field(pattern=_NAME)], ProfileSection] = {}
+    series: dict[str, SeriesSection] = {}
     #: The site has its own authorisation for clinical use; see the licence of the model.
     release: bool = False
     delivery: DeliverySection = DeliverySection()
@@ -217,6 +224,35 @@ class Settings(BaseSettings):
         if len(set(names)) < len(names):
             raise ValueError("two destinations have the same name")
         return self
+
+    @model_validator(mode="after")
+    def _profiles_are_known(self) -> Self:
+        for name in self.profiles:
+            if name in PROFILES:
+                raise ValueError(f"profiles: `{name}` ships with the node; give yours another name")
+        for name in self.series:
+            if name not in SERIES:
+                raise ValueError(f"series: {yamlfile.unknown(name, SERIES)}")
+        for one in self.destinations:
+            self.profile(one.profile)
+        return self
+
+    def profile(self, name: str) -> Profile:
+        """The profile of this name, the site's own or one that ships.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if name in self.profiles:
+            return self.profiles[name].profile
+        if name not in PROFILES:
+            raise ValueError(f"profile: {yamlfile.unknown(name, [*PROFILES, *self.profiles])}")
+        return PROFILES[name]
+
+    @property
+    def result_series(self) -> Mapping[str, Series]:
+        """Number and description of the series of each kind of object."""
+        return series(self.series)
 
     @property
     def ledger_url(self) -> str:

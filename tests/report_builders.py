@@ -8,10 +8,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from dicom_node import findings_file, yamlfile
 from dicom_node.geometry import Box
+from dicom_node.outputs import OUTPUTS, Material
+from dicom_node.profiles import PROFILES
 from dicom_node.report import (
     BoxShows,
     ChangeKind,
@@ -110,6 +112,29 @@ def report_on(film: Film, *findings: Finding, **fields: Any) -> Report:
         read_at=READ_AT,
     )
     return replace(report, **fields)
+
+
+def material(
+    report: Report, words: Vocabulary, current: Path, profile: str = "air", **fields: Any
+) -> Material:
+    """What an object is made from; ``profile`` names one that ships. Any field can be given."""
+    made = Material(
+        report=report, vocabulary=words, profile=PROFILES[profile], current=current, **fields
+    )
+    # Every object that there is, whatever the profile takes.
+    return replace(made, profile=replace(made.profile, outputs=tuple(OUTPUTS)))
+
+
+def object_of(
+    output: str,
+    report: Report,
+    words: Vocabulary,
+    current: Path,
+    profile: str = "air",
+    **fields: Any,
+) -> Dataset | None:
+    """The object of this name, in the dialect of a profile."""
+    return OUTPUTS[output](material(report, words, current, profile, **fields))
 
 
 def several(film: Film) -> tuple[Finding, ...]:

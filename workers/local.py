@@ -13,7 +13,9 @@ from rich.progress import Progress
 from dicom_node import outputs, report, rules
 from dicom_node.errors import BadStudy, Misconfigured
 from dicom_node.headers import is_dicom_file, read_studies, read_study
+from dicom_node.outputs import Material
 from dicom_node.priors import FoundPrior, compare_files
+from dicom_node.profiles import PROFILES
 from dicom_node.report import Report
 from dicom_node.rules import Priors
 from models.engines.base import Engine
@@ -106,10 +108,16 @@ def write(
     """Write everything that there is of a report into a folder."""
     out.mkdir(parents=True, exist_ok=True)
     rule = rules.rule_named(result.rule, configuration.rules)
-    for output in rule.outputs:
-        dataset = outputs.build(output, result, configuration.vocabulary, current)
-        if dataset is not None:
-            outputs.write(dataset, out / f"{output}.dcm")
+    material = Material(
+        report=result,
+        vocabulary=configuration.vocabulary,
+        profile=PROFILES["air"],
+        current=current,
+        prior=prior,
+        series=configuration.settings.result_series,
+    )
+    for reference, dataset in outputs.build(material, rule.outputs):
+        outputs.write(dataset, out / f"{reference.output}.dcm")
     (out / "report.json").write_text(report.to_json(result), encoding="utf-8")
     pictures.of_files(result, configuration.vocabulary, current, prior, out / "picture.png")
 

@@ -16,6 +16,7 @@ from dicom_node.errors import Rejected, Unreachable
 from dicom_node.ledger import deliveries
 from dicom_node.ledger.deliveries import Delivery, DeliveryState, Made
 from dicom_node.ledger.jobs import Job
+from dicom_node.outputs import Material
 from dicom_node.report import Report, Weights
 from dicom_node.settings import DestinationSection
 from workers.site import Site
@@ -35,7 +36,7 @@ class Left:
     held: bool = False  # all that waits, waits for the site's release
 
 
-def build(site: Site, job: Job, result: Report, current: Path) -> None:
+def build(site: Site, job: Job, result: Report, current: Path, prior: Path | None) -> None:
     """Make the objects of the rule for every destination, and enter them in the ledger.
 
     The same report makes the same bytes, so that doing it again after a crash changes nothing.
@@ -43,18 +44,23 @@ def build(site: Site, job: Job, result: Report, current: Path) -> None:
     rule = rules.rule_named(result.rule, site.configuration.rules)
     made = []
     for destination in site.settings.destinations:
-        for output in rule.outputs:
-            dataset = outputs.build(output, result, site.configuration.vocabulary, current)
-            if dataset is None:
-                continue
-            path = site.spool.results(job.id) / destination.name / f"{output}.dcm"
+        material = Material(
+            report=result,
+            vocabulary=site.configuration.vocabulary,
+            profile=site.settings.profile(destination.profile),
+            current=current,
+            prior=prior,
+            series=site.settings.result_series,
+        )
+        for reference, dataset in outputs.build(material, rule.outputs):
+            path = site.spool.results(job.id) / destination.name / f"{reference.output}.dcm"
             outputs.write(dataset, path)
             made.append(
                 Made(
                     destination=destination.name,
-                    output=output,
-                    sop_instance_uid=str(dataset.SOPInstanceUID),
-                    series_instance_uid=str(dataset.SeriesInstanceUID),
+                    output=reference.output,
+                    sop_instance_uid=reference.sop_instance_uid,
+                    series_instance_uid=reference.series_instance_uid,
                     path=site.spool.below(path),
                 )
             )

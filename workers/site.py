@@ -80,6 +80,9 @@ def configure(path: Path) -> Configuration:
     known = Known(
         prepare=PREPARE.keys(), questions=QUESTIONS.keys(), outputs=OUTPUTS.keys(), needs=NEEDS
     )
+    for name, section in loaded.profiles.items():
+        for output in section.outputs or ():
+            _known_name(path, f"profiles.{name}.outputs", output, list(OUTPUTS))
     vocabulary = findings_file.load(loaded.findings)
     return Configuration(loaded, rules.load(loaded.rules, known), vocabulary)
 

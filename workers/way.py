@@ -148,8 +148,7 @@ def deliver(site: Site, job: Job) -> None:
     """Build the objects, once; send what is not there yet."""
     result = report.from_json(job.report or "")
     if not deliveries.of_job(site.database, job.id):
-        current, _ = films(site, job, result)
-        sending.build(site, job, result, current)
+        sending.build(site, job, result, *films(site, job, result))
     left = sending.send(site, job, result)
     if left.waiting and not sending.is_too_old(site, job, left):
         raise Unreachable("; ".join(left.waiting))

@@ -26,24 +26,33 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An object that was built for a destination; ``path`` is below the spool."""
+    """An object that was built for a destination; ``path`` is below the spool.
+
+    ``retractions`` counts how often results of the job had been withdrawn before it was made.
+    """
 
     destination: str
     output: str
     sop_instance_uid: str
     series_instance_uid: str
     path: PurePosixPath
+    retractions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A row: an object and what became of it at its destination."""
+    """A row: an object and what became of it at its destination.
+
+    ``withdrawn_by`` is the row of what withdraws it there, None while it counts.
+    """
 
     id: int
     made: Made
     state: DeliveryState
     attempts: int
     reason: str
+    job: int = 0
+    withdrawn_by: int | None = None
 
 
 def enter(database: Database, job: int, made: Sequence[Made]) -> None:
@@ -54,6 +63,7 @@ def enter(database: Database, job: int, made: Sequence[Made]) -> None:
                 deliveries.c.job_id == job,
                 deliveries.c.destination == one.destination,
                 deliveries.c.output == one.output,
+                deliveries.c.retractions == one.retractions,
             )
             if connection.execute(known).first() is None:
                 connection.execute(
@@ -64,6 +74,7 @@ def enter(database: Database, job: int, made: Sequence[Made]) -> None:
                         sop_instance_uid=one.sop_instance_uid,
                         series_instance_uid=one.series_instance_uid,
                         path=str(one.path),
+                        retractions=one.retractions,
                         state=DeliveryState.PENDING,
                     )
                 )
@@ -107,5 +118,14 @@ def _delivery(row: Row[Any]) -> Delivery:
         sop_instance_uid=row.sop_instance_uid,
         series_instance_uid=row.series_instance_uid,
         path=PurePosixPath(row.path),
+        retractions=row.retractions,
     )
-    return Delivery(row.id, made, DeliveryState(row.state), row.attempts, row.reason)
+    return Delivery(
+        id=row.id,
+        made=made,
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        reason=row.reason,
+        job=row.job_id,
+        withdrawn_by=row.withdrawn_by,
+    )

@@ -49,6 +49,7 @@ jobs = Table(
     Column("priority", Integer, nullable=False, server_default="1"),  # study.Priority
     Column("expected", Integer),  # images in the archive, once asked; 0: it did not count
     Column("prior_until", Float),  # a revision that waits for a late prior, so long
+    Column("retractions", Integer, nullable=False, server_default="0"),  # results withdrawn
     UniqueConstraint("study_instance_uid", "revision"),
     Index(None, "state", "due_at"),
 )
@@ -128,7 +129,11 @@ deliveries = Table(
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("reason", Text, nullable=False, default=""),
-    UniqueConstraint("job_id", "destination", "output"),
+    # How often results of the job had been withdrawn when this one was made.
+    Column("retractions", Integer, nullable=False, server_default="0"),
+    # The row of the rejection note that withdraws it, or of the report that takes its place.
+    Column("withdrawn_by", Integer),
+    UniqueConstraint("job_id", "destination", "output", "retractions"),
 )
 
 #: What happened, in order; rows are only ever added (triggers of migration 0002 refuse the rest).
@@ -149,4 +154,20 @@ quarantine = Table(
     Column("at", Float, nullable=False),
     Column("path", Text, nullable=False),  # below the spool
     Column("reason", Text, nullable=False),
+)
+
+#: What radiologists made of results: assessments (IHE AIRA) that were received.
+assessments = Table(
+    "assessments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sop_instance_uid", UID, nullable=False),  # of the assessment
+    Column("result_sop_instance_uid", UID, nullable=False),  # what it is about
+    Column("tracking_uid", UID, nullable=False, server_default=""),  # empty: the whole result
+    Column("verdict", String(16), nullable=False),  # accepted, modified or rejected
+    Column("job_id", ForeignKey("jobs.id"), index=True),  # empty: no result of this ledger
+    Column("at", Float, nullable=False),
+    UniqueConstraint(
+        "sop_instance_uid", "result_sop_instance_uid", "tracking_uid", name="uq_assessments_of"
+    ),
 )

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 
 from dicom_node.outputs import seg, sr
 from dicom_node.outputs.files import write
-from dicom_node.report import Report
-from dicom_node.vocabulary import Vocabulary
+from dicom_node.outputs.material import Material, Reference
 
-__all__ = ["OUTPUTS", "build", "write"]
+__all__ = ["OUTPUTS", "Material", "Reference", "build", "write"]
 
-Build = Callable[[Report, Vocabulary, Path], Dataset | None]
+#: Each gets all that there is; None when the report gives no occasion for its object. They are
+#: built in this order: what names the others stands last.
+OUTPUTS: Mapping[str, Callable[[Material], Dataset | None]] = MappingProxyType(
+    {"sr": sr.build, "seg": seg.build}
+)
 
-#: Each gets the report, the vocabulary and the file of the current film.
-OUTPUTS: Mapping[str, Build] = MappingProxyType({"sr": sr.build, "seg": seg.build})
 
-
-def build(output: str, report: Report, vocabulary: Vocabulary, current: Path) -> Dataset | None:
-    """The object of this name; None when the report gives no occasion for it.
+def build(material: Material, outputs: Collection[str]) -> Iterator[tuple[Reference, Dataset]]:
+    """The objects of a report that both its rule (``outputs``) and the profile name, in the order
+    of OUTPUTS.
 
     Raises:
         BadStudy: the report does not fit the vocabulary or the films.
     """
-    return OUTPUTS[output](report, vocabulary, current)
+    for output, make in OUTPUTS.items():
+        if output not in outputs or output not in material.profile.outputs:
+            continue
+        dataset = make(material)
+        if dataset is not None:
+            reference = _reference(output, dataset)
+            material = replace(material, beside=(*material.beside, reference))
+            yield reference, dataset
+
+
+def _reference(output: str, dataset: Dataset) -> Reference:
+    return Reference(
+        output=output,
+        study_instance_uid=str(dataset.StudyInstanceUID),
+        series_instance_uid=str(dataset.SeriesInstanceUID),
+        sop_class_uid=str(dataset.SOPClassUID),
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+    )

@@ -10,17 +10,28 @@ from pydicom.valuerep import DT
 
 from dicom_node import equipment
 from dicom_node.outputs import source as films
+from dicom_node.outputs.material import Material
 from dicom_node.report import Made, Report, Weights
 
-_NOTICE = {
-    Weights.MODEL: "AI, NOT VERIFIED",
-    Weights.DEMONSTRATION: "DEMONSTRATION - AI, NOT VERIFIED",
-}
+
+def series(material: Material, output: str) -> dict[str, Any]:
+    """UIDs, numbers and description of an object and its series, as highdicom's constructors
+    take them.
+    """
+    return {
+        "series_instance_uid": material.uid(output, "series"),
+        "series_number": material.series[output].number,
+        "sop_instance_uid": material.uid(output),
+        "instance_number": 1,
+        "series_description": description(material, output),
+    }
 
 
-def description(report: Report, what: str) -> str:
-    """Series Description (0008,103E) and the like, with what must be said first."""
-    return equipment.long_string(f"{_NOTICE[report.made.weights]}: {what}")
+def description(material: Material, output: str) -> str:
+    """Series Description (0008,103E), with what must be said first."""
+    demonstration = material.report.made.weights is Weights.DEMONSTRATION
+    kind = equipment.DEMONSTRATION if demonstration else ""
+    return equipment.long_string(f"{kind}{material.series[output].description}")
 
 
 def general_equipment(made: Made) -> dict[str, Any]:

@@ -21,8 +21,10 @@ class Tracked:
     uid: str
 
 
-def result_uid(report: Report, kind: str) -> str:
-    """A UID from what was read, what read it, the revision, and what it is the UID of."""
+def result_uid(report: Report, kind: str, *dialect: object) -> str:
+    """A UID from what was read, what read it, the revision, how often results of it were
+    withdrawn, and what it is the UID of; for an object also in which dialect it is written.
+    """
     prior = report.prior.film.sop_instance_uid if report.prior.film else ""
     return derived_uid(
         kind,
@@ -32,6 +34,8 @@ def result_uid(report: Report, kind: str) -> str:
         prior,
         device_uid(report.made),
         report.revision,
+        report.retractions,
+        *dialect,
     )
 
 
@@ -53,7 +57,9 @@ def tracked(report: Report, vocabulary: Vocabulary) -> tuple[Tracked, ...]:
             identifier = f"AI {number}: {label}{shows}"
         else:
             identifier = f"AI: no {finding.name}"
-        uid = result_uid(report, f"tracking {finding.name} {count[finding.name]}")
+        uid = finding.tracking_uid or result_uid(
+            report, f"tracking {finding.name} {count[finding.name]}"
+        )
         found.append(Tracked(finding, plain(identifier), uid))
     return tuple(found)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import highdicom as hd
 import numpy as np
@@ -17,24 +16,24 @@ from dicom_node import equipment, wording
 from dicom_node.geometry import Box
 from dicom_node.outputs import codes, finish, source
 from dicom_node.outputs.checks import check
-from dicom_node.outputs.identifiers import Tracked, result_uid, tracked
+from dicom_node.outputs.identifiers import Tracked, tracked
+from dicom_node.outputs.material import Material
 from dicom_node.report import BoxShows, Film, Report
 from dicom_node.vocabulary import Vocabulary
 
-SERIES_NUMBER = 9502
 
-
-def build(report: Report, vocabulary: Vocabulary, current: Path) -> Dataset | None:
+def build(material: Material) -> Dataset | None:
     """The Segmentation of a report; None when there is no box.
 
     Raises:
         BadStudy: the report does not fit the vocabulary or the film.
     """
+    report, vocabulary = material.report, material.vocabulary
     check(report, vocabulary)
     boxed = [(one, one.finding.box) for one in tracked(report, vocabulary) if one.finding.box]
     if not boxed:
         return None
-    header = source.read(current, report.film)
+    header = source.read(material.current, report.film)
     film = source.evidence(report.film)
     masks = np.stack([mask(box, report.film) for _, box in boxed], axis=-1)
     dataset = seg.Segmentation(
@@ -45,17 +44,13 @@ def build(report: Report, vocabulary: Vocabulary, current: Path) -> Dataset | No
             _description(number, one, report, vocabulary)
             for number, (one, _) in enumerate(boxed, start=1)
         ],
-        series_instance_uid=result_uid(report, "seg series"),
-        series_number=SERIES_NUMBER,
-        sop_instance_uid=result_uid(report, "seg"),
-        instance_number=1,
         content_label="AI_BOXES",
-        content_description=finish.description(report, "boxes"),
-        series_description=finish.description(report, "boxes of findings"),
+        content_description=finish.description(material, "seg"),
+        **finish.series(material, "seg"),
         **finish.general_equipment(report.made),
     )
     # highdicom draws one at random.
-    organization = result_uid(report, "seg dimensions")
+    organization = material.uid("seg", "dimensions")
     for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
         item.DimensionOrganizationUID = organization
     # Type 2C of a derived image that is not in a Frame of Reference (PS3.3 C.7.6.1).

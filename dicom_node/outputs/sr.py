@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,10 @@ from dicom_node.outputs import codes, finish, source
 from dicom_node.outputs.checks import check, laterality
 from dicom_node.outputs.identifiers import Tracked, result_uid, tracked
 from dicom_node.outputs.image_library import image_library
+from dicom_node.outputs.material import Material
 from dicom_node.outputs.orders import carry_order
 from dicom_node.report import Finding, Report
 from dicom_node.vocabulary import Vocabulary
-
-#: Far above what modalities count up to, so that the series stands last in a viewer.
-SERIES_NUMBER = 9501
 
 _CONTAINS = sr.RelationshipTypeValues.CONTAINS
 _Group = (
@@ -30,28 +27,25 @@ _Group = (
 )
 
 
-def build(report: Report, vocabulary: Vocabulary, current: Path) -> Dataset:
+def build(material: Material) -> Dataset:
     """The Structured Report of a report; there is always one, whatever was found.
 
     Raises:
         BadStudy: the report does not fit the vocabulary or the film.
     """
+    report, vocabulary = material.report, material.vocabulary
     check(report, vocabulary)
-    header = source.read(current, report.film)
+    header = source.read(material.current, report.film)
     evidence = [source.evidence(report.film)]
     if report.prior.film is not None:
         evidence.append(source.evidence(report.prior.film))
     dataset = sr.Comprehensive3DSR(
         evidence=evidence,
         content=_content(report, vocabulary, header),
-        series_instance_uid=result_uid(report, "sr series"),
-        series_number=SERIES_NUMBER,
-        sop_instance_uid=result_uid(report, "sr"),
-        instance_number=1,
         is_complete=True,
         is_final=True,
         is_verified=False,
-        series_description=finish.description(report, "findings"),
+        **finish.series(material, "sr"),
         **finish.general_equipment(report.made),
     )
     finish.finish(dataset, report, header)

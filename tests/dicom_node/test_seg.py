@@ -20,6 +20,7 @@ from report_builders import (
     box_of,
     every_finding,
     film_of,
+    object_of,
     prior_of,
     report_on,
     several,
@@ -29,7 +30,6 @@ from report_builders import (
 from dicom_node import outputs
 from dicom_node.equipment import device_uid, made_by_this_project
 from dicom_node.geometry import Box
-from dicom_node.outputs import sr
 from dicom_node.outputs.files import encode
 from dicom_node.report import BoxShows, Finding, Presence, Report, Weights
 from dicom_node.vocabulary import Laterality, Vocabulary
@@ -38,7 +38,7 @@ ORIENTATIONS = ("LF", "RF", "RH", "LH", "HL", "FR", "FL", "HR")
 
 
 def seg_of(report: Report, vocabulary: Vocabulary, film: Path) -> Dataset:
-    dataset = outputs.build("seg", report, vocabulary, film)
+    dataset = object_of("seg", report, vocabulary, film)
     assert dataset is not None
     return dataset
 
@@ -94,8 +94,8 @@ def test_without_a_box_there_is_none(rg1: Path, vocabulary: Vocabulary) -> None:
     found = film_of(rg1)
     unboxed = [one for one in unchanged(several(found)) if one.box is None]
     assert len(unboxed) >= 3
-    assert outputs.build("seg", report_on(found), vocabulary, rg1) is None
-    assert outputs.build("seg", report_on(found, *unboxed), vocabulary, rg1) is None
+    assert object_of("seg", report_on(found), vocabulary, rg1) is None
+    assert object_of("seg", report_on(found, *unboxed), vocabulary, rg1) is None
 
 
 def test_dciodvfy_finds_no_error_on_any_real_film(
@@ -191,7 +191,7 @@ def test_each_segment_says_what_it_is(rg1: Path, vocabulary: Vocabulary, tmp_pat
         assert algorithm.AlgorithmName == MADE.model
         assert algorithm.AlgorithmSource == "dicom-node"
         assert algorithm.AlgorithmVersion == read.SoftwareVersions
-    assert "AI, NOT VERIFIED" in read.SeriesDescription
+    assert "NOT VERIFIED" in read.SeriesDescription
 
 
 def test_a_device_is_an_object_and_nothing_abnormal(rg1: Path, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_it_tracks_the_findings_as_the_report_does(
 ) -> None:
     report = everything(rg1)
     read = dcmread(written(report, vocabulary, rg1, tmp_path))
-    outputs.write(sr.build(report, vocabulary, rg1), tmp_path / "sr.dcm")
+    outputs.write(object_of("sr", report, vocabulary, rg1), tmp_path / "sr.dcm")
     boxes = [one for one in sr_text.read(tmp_path / "sr.dcm").groups if one.all("Image Region")]
     assert [(segment.TrackingID, segment.TrackingUID) for segment in read.SegmentSequence] == [
         (one.one("Tracking Identifier").text(), one.one("Tracking Unique Identifier").text())
@@ -271,7 +271,7 @@ def test_a_film_with_odd_headers_makes_a_valid_object(
     stated = [] if "PatientOrientation" in elements else ["L", "F"]
     assert list(read.PatientOrientation or ()) == stated  # Type 2C: empty when it is not known
     outputs.write(
-        sr.build(boxed(film, Box(10, 20, 30, 45)), vocabulary, film),
+        object_of("sr", boxed(film, Box(10, 20, 30, 45)), vocabulary, film),
         tmp_path / "sr.dcm",
     )
     assert [line for line in dciodvfy(tmp_path / "sr.dcm") if line.startswith("Error")] == []
@@ -291,7 +291,7 @@ def test_it_is_known_again_and_says_what_made_it(
     read = dcmread(written(report, vocabulary, rg1, tmp_path))
     assert made_by_this_project(read)
     assert read.ContributingEquipmentSequence[0].DeviceUID == device_uid(report.made)
-    assert read.SeriesDescription.startswith("DEMONSTRATION - AI, NOT VERIFIED")
+    assert read.SeriesDescription.startswith("DEMONSTRATION - AI")
     assert read.ManufacturerModelName.startswith("DEMONSTRATION")
 
 

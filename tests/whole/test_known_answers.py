@@ -12,6 +12,7 @@ from fake_engine import FakeEngine, Known
 from nodes import AE_TITLE
 from peers import Orthanc, call, need
 from pydicom import dcmread
+from report_builders import object_of
 
 from dicom_node import findings_file, outputs
 from dicom_node.deliver import Verdict, send
@@ -86,7 +87,7 @@ def read(
 def write(report: Report, vocabulary: Vocabulary, film: Path, folder: Path) -> dict[str, Path]:
     paths = {}
     for output in outputs.OUTPUTS:
-        dataset = outputs.build(output, report, vocabulary, film)
+        dataset = object_of(output, report, vocabulary, film)
         if dataset is not None:
             paths[output] = folder / f"{output}.dcm"
             outputs.write(dataset, paths[output])

@@ -8,8 +8,9 @@ import pytest
 from builders import IDENTITY, chest, chest_picture, identities_in
 from fake_engine import FakeEngine
 from pydicom import Dataset
+from report_builders import object_of
 
-from dicom_node import findings_file, outputs
+from dicom_node import findings_file
 from dicom_node.report import Report
 from dicom_node.vocabulary import Vocabulary
 from workers import local
@@ -38,7 +39,7 @@ def test_a_window_that_cannot_be_used_is_told_in_the_structured_report(
     tmp_path: Path, vocabulary: Vocabulary
 ) -> None:
     film = chest(tmp_path / "film.dcm", WindowWidth=0, **IDENTITY)
-    made = outputs.build("sr", read(film, None, vocabulary), vocabulary, film)
+    made = object_of("sr", read(film, None, vocabulary), vocabulary, film)
     assert made is not None
     told = texts(made)
     assert "The film's window is ignored: its width is less than its function allows." in told

@@ -14,6 +14,7 @@ from builders import chest, variant
 from fake_engine import FakeEngine, Known
 from numpy.typing import NDArray
 from pydicom import dcmread
+from report_builders import object_of
 
 from dicom_node import findings_file, outputs, rules
 from dicom_node.geometry import Box, Fit
@@ -137,7 +138,7 @@ def test_the_structured_report_points_at_the_same_anatomy(
 ) -> None:
     stored = as_stored(orientation)
     film = chest(tmp_path / "film.dcm", stored, PatientOrientation=list(orientation))
-    made = outputs.build("sr", read(film, engine(vocabulary), vocabulary), vocabulary, film)
+    made = object_of("sr", read(film, engine(vocabulary), vocabulary), vocabulary, film)
     assert made is not None
     outputs.write(made, tmp_path / "sr.dcm")
     groups = {

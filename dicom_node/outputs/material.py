@@ -1,0 +1,50 @@
+"""What an object is made from: the report, its films, and how the destination wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dicom_node.outputs.identifiers import result_uid
+from dicom_node.profiles import SERIES, Profile, Series
+from dicom_node.report import Report
+from dicom_node.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An object of this project that another one names."""
+
+    output: str  # its name in OUTPUTS
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that an object is made from.
+
+    ``current`` and ``prior`` are the files of the films; ``prior`` is None when none was used or
+    when it is no longer kept. ``beside`` are the objects that were built before this one, for the
+    same destination; ``predecessors`` the Structured Reports that this reading takes the place of.
+    """
+
+    report: Report
+    vocabulary: Vocabulary
+    profile: Profile
+    current: Path
+    prior: Path | None = None
+    series: Mapping[str, Series] = field(default_factory=lambda: SERIES)
+    beside: tuple[Reference, ...] = ()
+    predecessors: tuple[Reference, ...] = ()
+
+    def uid(self, output: str, what: str = "") -> str:
+        """The UID of an object of this name, or of ``what`` belongs to it ("series")."""
+        kind = f"{output} {what}".strip()
+        series = self.series[output]
+        return result_uid(
+            self.report, kind, *self.profile.dialect, series.number, series.description
+        )
