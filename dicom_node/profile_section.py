@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from dicom_node.profiles import PROFILES, SERIES, End, Profile, Series, SourceCo
 
 def _description(value: str) -> str:
     longest = LONG_STRING - len(DEMONSTRATION)
-    if "AI" not in value.split() or "NOT VERIFIED" not in value:
+    if not re.search(r"\bAI\b", value) or "NOT VERIFIED" not in value:
         raise ValueError("a description has to hold the words `AI` and `NOT VERIFIED`")
     if plain(value) != value or "\\" in value or len(value) > longest:
         raise ValueError(f"at most {longest} characters of plain ASCII, without a backslash")
