@@ -23,7 +23,7 @@ from models.prepare import PREPARE, Prepared
 from models.presence import Seen, judge
 from models.questions import QUESTIONS
 from models.questions.asked import Asked
-from models.suitability import check_suitable
+from models.suitability import Suitability, check_suitable
 
 #: Questions about what is there: each needs to know whether it is.
 NEEDS = MappingProxyType(dict.fromkeys(("location", "site", "change"), "presence"))
@@ -31,7 +31,10 @@ NEEDS = MappingProxyType(dict.fromkeys(("location", "site", "change"), "presence
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read of a film, in the order of the vocabulary."""
+    """What was read of a film, in the order of the vocabulary.
+
+    ``refusal`` says why nothing was: the model does not take it for a frontal chest radiograph.
+    """
 
     findings: tuple[Finding, ...]
     unread: tuple[Unread, ...]
@@ -39,6 +42,7 @@ class Reading:
     answers: tuple[Answered, ...]
     made: Made
     notes: tuple[str, ...] = ()
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +82,18 @@ def read_films(
     request is always on the current film.
 
     Raises:
-        NotForUs: the model does not take the current film for a frontal chest radiograph.
         BadStudy: a film's Patient Orientation is not that of a frontal film.
         Misconfigured: a question is named without `presence`, which it needs.
     """
     _check_names(questions)
     films = _films(current, prior if "change" in questions else None, prepare)
     asking = Asking(engine, progress)
-    notes: tuple[str, ...] = ()
+    made = made_by(engine.identity, questions, vocabulary, software_version)
+    suitable = Suitability()
     if "suitability" in questions:
-        notes = check_suitable(asking, films.current.picture)
+        suitable = check_suitable(asking, films.current.picture)
+    if suitable.refusal:
+        return Reading((), (), "", asking.answered, made, suitable.notes, suitable.refusal)
     terms = vocabulary.findings.values() if "presence" in questions else ()
     now, then = _judge_presence(asking, films, list(terms))
     outcomes = _ask_details(asking, films, vocabulary, questions, now=now, then=then)
@@ -113,8 +119,8 @@ def read_films(
         unread=(*unread, *gap),
         free_text=free_text,
         answers=asking.answered,
-        made=_made(engine.identity, questions, vocabulary, software_version),
-        notes=notes,
+        made=made,
+        notes=suitable.notes,
     )
 
 
@@ -209,9 +215,10 @@ def _check_names(questions: Sequence[str]) -> None:
             raise Misconfigured(f"questions: `{name}` needs `{needed}` in the same rule")
 
 
-def _made(
+def made_by(
     identity: Identity, questions: Sequence[str], vocabulary: Vocabulary, software_version: str
 ) -> Made:
+    """What is needed to make a reading with these questions again."""
     return Made(
         software_version=software_version,
         engine=identity.name,

@@ -11,13 +11,15 @@ from rich.table import Table
 
 from dicom_node.errors import BadAnswer, BadStudy, NotForUs, Unreachable
 from dicom_node.geometry import STANDING
-from dicom_node.report import Report
+from dicom_node.report import NotReadBecause, Report
 from workers import local
+
+_NOT_READ = {NotReadBecause.NOT_SUITABLE: "refused", NotReadBecause.UNREADABLE: "failed"}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one file. ``folder`` holds its results, if it was read."""
+    """What became of one file. ``folder`` holds its results, if there are any."""
 
     file: str
     outcome: str  # read, refused or failed
@@ -69,14 +71,15 @@ def _row(reader: local.Reader, path: Path, folder: Path) -> Row:
         return Row(str(path), "refused", str(refusal))
     except (BadStudy, BadAnswer, Unreachable) as failure:
         return Row(str(path), "failed", str(failure).removeprefix(f"{path.name}: "))
+    unread = result.not_read
     return Row(
         file=str(path),
-        outcome="read",
-        why=result.why_this_film,
+        outcome="read" if unread is None else _NOT_READ[unread.because],
+        why=result.why_this_film if unread is None else unread.reason,
         view=str(result.film.view),
         stored=_stored(result),
-        present=len(result.present),
-        unread=len(result.unread),
+        present=None if unread else len(result.present),
+        unread=None if unread else len(result.unread),
         folder=str(folder),
     )
 

@@ -128,6 +128,8 @@ def read(
         tell(console, f"\nwritten to {out}:")
         for path in sorted(out.iterdir()):
             tell(console, f"  {path.name}")
+    if result.not_read is not None:
+        raise typer.Exit(1)
 
 
 def _bench(reader: local.Reader, paths: list[Path], out: Path, *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from dicom_node.headers import is_dicom_file, read_studies, read_study
 from dicom_node.outputs import Material
 from dicom_node.priors import FoundPrior, compare_files
 from dicom_node.profiles import PROFILES
-from dicom_node.report import Report
+from dicom_node.report import NotReadBecause, Report
 from dicom_node.rules import Priors
 from models.engines.base import Engine
 from workers import pictures, reading, tasks
@@ -119,7 +119,8 @@ def write(
     for reference, dataset in outputs.build(material, rule.outputs):
         outputs.write(dataset, out / f"{reference.output}.dcm")
     (out / "report.json").write_text(report.to_json(result), encoding="utf-8")
-    pictures.of_files(result, configuration.vocabulary, current, prior, out / "picture.png")
+    if result.not_read is None or result.not_read.because is not NotReadBecause.UNREADABLE:
+        pictures.of_files(result, configuration.vocabulary, current, prior, out / "picture.png")
 
 
 def files(paths: Sequence[Path], *, everything: bool = False) -> list[Path]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import dicom_node
+from dicom_node.errors import BadStudy
 from dicom_node.headers import read_study
 from dicom_node.pixels import read_frame
-from dicom_node.report import Film, Prior, PriorOutcome, Report
+from dicom_node.report import Film, NotRead, NotReadBecause, Prior, PriorOutcome, Report
 from dicom_node.rules import Plan
 from dicom_node.study import Frame
 from dicom_node.vocabulary import Vocabulary
 from models.engines.base import Engine
-from models.read import read_films
+from models.read import Reading, made_by, read_films
 
 Progress = Callable[[int, int], None]
 
@@ -32,41 +34,54 @@ def read(
 ) -> Report:
     """Read the film that the plan chose, beside its prior where there is one.
 
+    A film that cannot be read, or that the model does not take for what it is to be, gives a
+    report as well: one that says so.
+
     Raises:
-        BadStudy: the pixels of the current film cannot be read.
+        BadStudy: the pixels of the prior cannot be read any more.
     """
-    current = read_frame(plan.choice.film)
     earlier = prior_frame(prior_path)
-    reading = read_films(
-        current=current,
-        prior=earlier,
-        vocabulary=vocabulary,
-        prepare=plan.rule.prepare,
-        questions=plan.rule.questions,
-        engine=engine,
-        software_version=dicom_node.__version__,
-        progress=progress,
-    )
+    try:
+        current = read_frame(plan.choice.film)
+        reading = read_films(
+            current=current,
+            prior=earlier,
+            vocabulary=vocabulary,
+            prepare=plan.rule.prepare,
+            questions=plan.rule.questions,
+            engine=engine,
+            software_version=dicom_node.__version__,
+            progress=progress,
+        )
+    except BadStudy as failure:
+        reason = str(failure).removeprefix(f"{plan.choice.film.path.name}: ")
+        unread = NotRead(NotReadBecause.UNREADABLE, reason)
+        made = made_by(engine.identity, plan.rule.questions, vocabulary, dicom_node.__version__)
+        return _report(job, revision, plan, prior, Reading((), (), "", (), made), not_read=unread)
+    notes = (*reading.notes, *current.notes, *_of_prior(earlier))
+    refused = NotRead(NotReadBecause.NOT_SUITABLE, reading.refusal) if reading.refusal else None
+    return _report(job, revision, plan, prior, replace(reading, notes=notes), not_read=refused)
+
+
+def _report(
+    job: str, revision: int, plan: Plan, prior: Prior, reading: Reading, *, not_read: NotRead | None
+) -> Report:
     return Report(
         job=job,
         revision=revision,
         rule=plan.rule.name,
-        film=Film.of(current.instance),
+        film=Film.of(plan.choice.film),
         why_this_film=plan.choice.why,
         left_out=plan.choice.left_out,
         prior=prior,
         findings=reading.findings,
         unread=reading.unread,
-        notes=(
-            *plan.choice.notes,
-            *reading.notes,
-            *current.notes,
-            *_of_prior(earlier),
-        ),
+        notes=(*plan.choice.notes, *reading.notes),
         made=reading.made,
         read_at=datetime.now().astimezone(),
         free_text=reading.free_text,
         answers=reading.answers,
+        not_read=not_read,
     )
 
 

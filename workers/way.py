@@ -23,7 +23,7 @@ from dicom_node.ledger import deliveries, jobs, reopening
 from dicom_node.ledger.jobs import Job, Stage, State
 from dicom_node.ledger.retrievals import retrieving
 from dicom_node.priors import find_prior
-from dicom_node.report import Prior, PriorOutcome, Report
+from dicom_node.report import NotReadBecause, Prior, PriorOutcome, Report
 from dicom_node.rules import Plan
 from dicom_node.study import Study
 from models.engines.base import Engine
@@ -134,11 +134,11 @@ def read(site: Site, job: Job, engine: Engine) -> None:
         site.database,
         job,
         State.READ,
-        also=_reopening(site, job, plan, prior),
+        also=None if result.not_read else _reopening(site, job, plan, prior),
         report=report.to_json(result),
     )
     if published:
-        log.info("read: %d finding(s) present, %d unread", len(result.present), len(result.unread))
+        log.info("read: %s", _told(result))
         site.ring(jobs.DELIVER)
     else:
         log.warning("another worker has this job by now; this reading is discarded")
@@ -157,7 +157,7 @@ def deliver(site: Site, job: Job) -> None:
         raise Rejected(f"given up after {days:g} days: {'; '.join(left.waiting + left.refused)}")
     if left.refused:
         raise Rejected("; ".join(left.refused))
-    _end(site, job, State.DONE, "")
+    _end(site, job, *_ending(result))
 
 
 def plan_of(site: Site, job: Job) -> Plan:
@@ -270,6 +270,20 @@ def _reopen_hours(plan: Plan, prior: Prior) -> float:
     """How long a study that was read with this outcome waits for a late prior."""
     late = prior.outcome is PriorOutcome.NOT_IN_TIME
     return plan.rule.priors.reopen_hours if late and plan.rule.priors else 0
+
+
+def _ending(result: Report) -> tuple[State, str]:
+    """How a study ends of which all that there is to say has been brought to its destinations."""
+    if result.not_read is None:
+        return State.DONE, ""
+    ends = {NotReadBecause.NOT_SUITABLE: State.REFUSED, NotReadBecause.UNREADABLE: State.FAILED}
+    return ends[result.not_read.because], result.not_read.reason
+
+
+def _told(result: Report) -> str:
+    if result.not_read is not None:
+        return f"{result.not_read.because}: {result.not_read.reason}"
+    return f"{len(result.present)} finding(s) present, {len(result.unread)} unread"
 
 
 def _end(site: Site, job: Job, state: State, reason: str) -> None:

@@ -26,6 +26,7 @@ from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.deliveries import DeliveryState
 from dicom_node.ledger.history import note
 from dicom_node.ledger.tables import deliveries, instances, jobs
+from dicom_node.report import from_json
 from dicom_node.study import Priority
 
 _NEVER = 1e12  # seconds since 1970: after every time that a job may be due
@@ -237,6 +238,8 @@ def is_behind(database: Database, job: Job) -> bool:
 def retry(database: Database, job: int) -> State:
     """Put a job that failed or was refused back on its way: to delivery if it was read.
 
+    Of a film that could not be read, or was not suitable, nothing was read: it is read again, and
+    what was told of it counts as withdrawn, so that the new objects get UIDs of their own.
     Returns the state it is in now.
 
     Raises:
@@ -250,8 +253,10 @@ def retry(database: Database, job: int) -> State:
             raise Misconfigured(
                 f"job {job} is {row.state}: only failed or refused jobs are retried"
             )
-        state = State.QUEUED if row.report is None else State.READ
-        _move(connection, job, state, reason="retried by hand")
+        told = row.report is not None and from_json(row.report).not_read is not None
+        state = State.QUEUED if row.report is None or told else State.READ
+        again = {"report": None, "prior": None, "retractions": row.retractions + 1} if told else {}
+        _move(connection, job, state, reason="retried by hand", **again)
         connection.execute(
             update(deliveries)
             .where(deliveries.c.job_id == job, deliveries.c.state == DeliveryState.REFUSED)

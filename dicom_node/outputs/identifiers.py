@@ -26,6 +26,7 @@ def result_uid(report: Report, kind: str, *dialect: object) -> str:
     withdrawn, and what it is the UID of; for an object also in which dialect it is written.
     """
     prior = report.prior.film.sop_instance_uid if report.prior.film else ""
+    not_read = str(report.not_read.because) if report.not_read else ""
     return derived_uid(
         kind,
         report.film.study_instance_uid,
@@ -35,6 +36,7 @@ def result_uid(report: Report, kind: str, *dialect: object) -> str:
         device_uid(report.made),
         report.revision,
         report.retractions,
+        not_read,
         *dialect,
     )
 

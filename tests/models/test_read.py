@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fake_engine import CURRENT, PAIR, PRIOR, FakeEngine, Known
 
-from dicom_node.errors import Misconfigured, NotForUs
+from dicom_node.errors import Misconfigured
 from dicom_node.geometry import Box
 from dicom_node.report import (
     About,
@@ -239,11 +239,13 @@ def test_what_the_model_takes_for_no_chest_is_refused_before_anything_is_asked(
     vocabulary: Vocabulary, current: Frame, texts: dict[Any, str]
 ) -> None:
     engine = FakeEngine(vocabulary, suitable=0.1, texts=texts)
-    with pytest.raises(NotForUs) as refusal:
-        read(engine, current, questions=("suitability", *ALL))
-    assert str(refusal.value) == (
-        "the model does not take the image for a frontal chest radiograph"
-    )
+    reading = read(engine, current, questions=("suitability", *ALL))
+    assert reading.refusal == "the model does not take the image for a frontal chest radiograph"
+    assert (reading.findings, reading.unread) == ((), ())
+    assert [(one.question, one.about) for one in reading.answers] == [
+        ("suitability", About.CURRENT)
+    ]
+    assert reading.made.questions[0] == ("suitability", "1")
     assert {key[0] for key, _ in engine.asked} == {"suitability"}
 
 

@@ -42,7 +42,7 @@ from dicom_node.ledger import arrivals, completion, deliveries, history, jobs, t
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.jobs import DELIVER, FETCH, READ, Job, Stage, State
 from dicom_node.peer import Peer
-from dicom_node.report import Weights
+from dicom_node.report import NotRead, NotReadBecause, Weights
 from dicom_node.study import Priority
 from models.engines.base import Answer, Identity, Request
 from workers import way
@@ -333,6 +333,7 @@ def test_a_film_that_cannot_be_looked_at_fails_before_anything_is_asked(
     assert node.fetch()
     engine = node.engine()
     assert node.read(engine)
+    assert node.deliver()
     assert node.job(job).state is State.FAILED
     assert node.job(job).reason
     assert not node.job(job).reason.startswith("error in this program")
@@ -806,16 +807,52 @@ def test_a_film_stored_from_the_side_is_refused_with_both_attributes_that_disagr
     assert "View Position and Patient Orientation disagree" in node.job(job).reason
 
 
-def test_what_the_model_takes_for_no_chest_ends_as_refused(node: Node, film: Path) -> None:
+NOT_A_CHEST = "the model does not take the image for a frontal chest radiograph"
+
+
+def test_what_the_model_takes_for_no_chest_is_told_and_ends_as_refused(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    with StoreScp(tmp_path / "pacs") as pacs:
+        node.open(destinations=[destination(pacs)])
+        job = in_stage(node, film, READ)
+        engine = node.engine()
+        engine.suitable = 0.02
+        assert node.read(engine)
+        result = report.from_json(node.job(job).report or "")
+        assert result.not_read == NotRead(NotReadBecause.NOT_SUITABLE, NOT_A_CHEST)
+        assert (result.findings, result.made.model) == ((), "known-answers")
+        assert node.deliver()
+        assert (node.job(job).state, node.job(job).reason) == (State.REFUSED, NOT_A_CHEST)
+        assert [row.made.output for row in deliveries.of_job(node.site.database, job)] == ["sr"]
+
+
+def test_a_film_without_a_picture_is_told_and_ends_as_failed(node: Node, tmp_path: Path) -> None:
+    with StoreScp(tmp_path / "pacs") as pacs:
+        node.open(destinations=[destination(pacs)])
+        blank = chest(tmp_path / "blank.dcm", chest_picture() * 0 + 7)
+        job = in_stage(node, blank, READ)
+        assert node.read()
+        result = report.from_json(node.job(job).report or "")
+        assert result.not_read is not None
+        assert result.not_read.because is NotReadBecause.UNREADABLE
+        assert result.film.sop_instance_uid not in result.not_read.reason
+        assert node.deliver()
+        assert (node.job(job).state, node.job(job).reason) == (State.FAILED, result.not_read.reason)
+
+
+def test_a_film_that_was_not_read_is_read_again_when_it_is_retried(node: Node, film: Path) -> None:
     job = in_stage(node, film, READ)
     engine = node.engine()
     engine.suitable = 0.02
     assert node.read(engine)
-    assert node.job(job).state is State.REFUSED
-    assert node.job(job).reason == (
-        "the model does not take the image for a frontal chest radiograph"
-    )
-    assert node.job(job).report is None
+    assert node.deliver()
+    assert jobs.retry(node.site.database, job) is State.QUEUED
+    assert node.fetch()
+    assert node.read()
+    assert report.from_json(node.job(job).report or "").not_read is None
+    assert node.deliver()
+    assert node.job(job).state is State.DONE
 
 
 def test_a_supine_film_is_read_with_its_caveat(node: Node, tmp_path: Path) -> None:
