@@ -112,6 +112,16 @@ def label(finding: Finding, vocabulary: Vocabulary) -> str:
     return ", ".join(filter(None, parts))
 
 
+def score_of(finding: Finding, longest: int) -> str:
+    """What the score of a finding is the score of, in at most ``longest`` characters: the finding
+    and its change first, because a viewer cuts what stands beside a box at the edge.
+    """
+    calibrated = finding.score is not None and finding.score.calibrated
+    changed = f" ({finding.change})" if finding.change is not None else ""
+    rest = f"{changed}, {'probability' if calibrated else 'certainty'}"
+    return f"{title(finding.name)[: longest - len(rest)]}{rest}"
+
+
 def unread(gap: Unread) -> str:
     """One line on a question that got no usable answer."""
     return f"{title(gap.finding)}: {gap.question} not read ({gap.reason})"

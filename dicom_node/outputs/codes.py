@@ -29,6 +29,7 @@ MORPHOLOGICALLY_ABNORMAL = Concept("49755003", "SCT", "Morphologically Abnormal 
 IMAGE_LIBRARY = Concept("111028", "DCM", "Image Library")
 IMAGE_LIBRARY_GROUP = Concept("126200", "DCM", "Image Library Group")
 SOURCE = Concept("260753009", "SCT", "Source")
+ORIGINAL_SOURCE = Concept("111040", "DCM", "Original Source")
 MODALITY_NAME = Concept("121139", "DCM", "Modality")
 ACQUISITION_DATE = Concept("126201", "DCM", "Acquisition Date")
 ACQUISITION_TIME = Concept("126202", "DCM", "Acquisition Time")

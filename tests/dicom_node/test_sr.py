@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,15 +48,17 @@ from dicom_node.vocabulary import Laterality, Vocabulary
 ORIENTATIONS = ("LF", "RF", "RH", "LH", "HL", "FR", "FL", "HR")
 
 
-def sr_of(report: Report, vocabulary: Vocabulary, film: Path) -> Dataset:
-    dataset = object_of("sr", report, vocabulary, film)
+def sr_of(report: Report, vocabulary: Vocabulary, film: Path, profile: str = "air") -> Dataset:
+    dataset = object_of("sr", report, vocabulary, film, profile)
     assert dataset is not None
     return dataset
 
 
-def written(report: Report, vocabulary: Vocabulary, film: Path, folder: Path) -> Path:
+def written(
+    report: Report, vocabulary: Vocabulary, film: Path, folder: Path, profile: str = "air"
+) -> Path:
     path = folder / "a new" / "folder" / "sr.dcm"
-    outputs.write(sr_of(report, vocabulary, film), path)
+    outputs.write(sr_of(report, vocabulary, film, profile), path)
     return path
 
 
@@ -81,9 +84,9 @@ def kinds(film: Path) -> dict[str, Report]:
     }
 
 
-def errors(path: Path) -> list[str]:
+def errors(path: Path, kind: str = "Comprehensive3DSR") -> list[str]:
     lines = dciodvfy(path)
-    assert any("Comprehensive3DSR" in line for line in lines), lines
+    assert kind in lines, lines
     return [line for line in lines if line.startswith("Error")]
 
 
@@ -163,6 +166,58 @@ def test_an_independent_reader_finds_each_value_at_its_place(
     assert corners(groups[1])[::2] == [(1151, 1222), (1611, 1711), (1151, 1222)]
     assert corners(groups[2])[::2] == [(184, 391), (1657, 1564), (184, 391)]
     assert all(not group.all("Image Region") for group in groups[3:])
+
+
+def test_stone_gets_its_class_and_its_name_of_the_image_under_each_box(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    """Its viewer looks for (111040, DCM) in a Comprehensive SR, and draws nothing else."""
+    path = written(everything(rg1), vocabulary, rg1, tmp_path / "stone", "stone")
+    assert dcmread(path).SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.33"
+    assert errors(path, "ComprehensiveSR") == []
+    assert images_under_boxes(path) == {("111040", "DCM", "Original Source")}
+    air = written(everything(rg1), vocabulary, rg1, tmp_path / "air")
+    assert dcmread(air).SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.34"
+    assert images_under_boxes(air) == {("260753009", "SCT", "Source")}
+
+
+def test_in_the_dialect_of_ohif_the_name_of_the_score_says_which_finding_and_how_it_changed(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    """OHIF draws "Code Meaning: value unit" of numbers beside a box. The code stays."""
+    ohif = written(everything(rg1), vocabulary, rg1, tmp_path / "ohif", "ohif")
+    groups = sr_text.read(ohif).groups
+    assert [score_of(group) for group in groups] == [
+        ("Consolidation (new), certainty", 87.3, "%"),
+        ("Pleural effusion (worsened), certainty", 64.2, "%"),
+        ("Pulmonary edema (stable), probability", 71.1, "%"),
+        ("Cardiomegaly (improved), certainty", 55.5, "%"),
+        ("Pneumothorax (resolved), certainty", 2.1, "%"),
+        ("Fracture, certainty", 3.4, "%"),
+    ]
+    air = written(everything(rg1), vocabulary, rg1, tmp_path / "air")
+    assert (
+        names_of_scores(ohif)
+        == names_of_scores(air)
+        == [*(["111012"] * 2), "122157", *(["111012"] * 3)]
+    )
+    assert errors(ohif) == []
+
+
+def test_a_long_name_of_a_finding_leaves_room_for_its_change(
+    rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    """Code Meaning is LO: 64 characters."""
+    name = "a finding that a site calls by a name that is far too long for a label"
+    long = replace(vocabulary, findings={name: vocabulary.findings["consolidation"]})
+    found = film_of(rg1)
+    finding = replace(several(found)[0], name=name)
+    report = report_on(found, finding, prior=prior_of(found))
+    path = written(report, long, rg1, tmp_path, "ohif")
+    (group,) = sr_text.read(path).groups
+    told, *_ = score_of(group)
+    assert told == "A finding that a site calls by a name that is f (new), certainty"
+    assert len(told) == 64
 
 
 def test_swapping_two_boxes_changes_exactly_those(
@@ -467,6 +522,34 @@ def corners(group: sr_text.Item) -> list[tuple[float, float]]:
     kind, points = group.one("Image Region").graphic()
     assert kind == "POLYLINE"
     return points
+
+
+def items(path: Path) -> Iterator[Dataset]:
+    """Every content item of a report below its root."""
+    waiting = list(dcmread(path).ContentSequence)
+    while waiting:
+        item = waiting.pop(0)
+        yield item
+        waiting.extend(item.get("ContentSequence") or ())
+
+
+def name_of(item: Dataset) -> tuple[str, str, str]:
+    code = item.ConceptNameCodeSequence[0]
+    return code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning
+
+
+def images_under_boxes(path: Path) -> set[tuple[str, str, str]]:
+    boxes = [item for item in items(path) if item.ValueType == "SCOORD"]
+    return {name_of(image) for box in boxes for image in box.ContentSequence}
+
+
+def names_of_scores(path: Path) -> list[str]:
+    """Code Values of the names of all numbers in percent."""
+    numbers = [item for item in items(path) if item.ValueType == "NUM"]
+    units = [
+        one.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue for one in numbers
+    ]
+    return [name_of(one)[0] for one, unit in zip(numbers, units, strict=True) if unit == "%"]
 
 
 def instances(study: Dataset) -> list[str]:
