@@ -56,6 +56,8 @@ def build(material: Material) -> Dataset | None:
     # Type 2C of a derived image that is not in a Frame of Reference (PS3.3 C.7.6.1).
     stated = header.get("PatientOrientation")
     dataset.PatientOrientation = list(stated) if isinstance(stated, MultiValue) else None
+    if material.profile.box_orientation:
+        _lay_in_a_plane(dataset)
     finish.finish(dataset, report, header)
     return dataset
 
@@ -76,6 +78,16 @@ def _covered(low: float, high: float, count: int) -> tuple[int, int]:
         first = min(int((low + high) / 2), count - 1)
         end = first + 1
     return first, end
+
+
+def _lay_in_a_plane(dataset: Dataset) -> None:
+    """Add a Plane Orientation (PS3.3 C.7.6.16.2.4) to all frames that says nothing on the patient.
+
+    A radiograph has no planes, and highdicom takes none for it; OHIF reads one before it loads.
+    """
+    orientation = Dataset()
+    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence = [orientation]
 
 
 def _description(

@@ -31,6 +31,7 @@ from dicom_node import outputs
 from dicom_node.equipment import device_uid, made_by_this_project
 from dicom_node.geometry import Box
 from dicom_node.outputs.files import encode
+from dicom_node.profiles import PROFILES
 from dicom_node.report import BoxShows, Finding, Presence, Report, Weights
 from dicom_node.vocabulary import Laterality, Vocabulary
 
@@ -192,6 +193,22 @@ def test_each_segment_says_what_it_is(rg1: Path, vocabulary: Vocabulary, tmp_pat
         assert algorithm.AlgorithmSource == "dicom-node"
         assert algorithm.AlgorithmVersion == read.SoftwareVersions
     assert "NOT VERIFIED" in read.SeriesDescription
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_plane_that_says_nothing_stands_only_where_a_viewer_asks_for_one(
+    profile: str, rg1: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    path = tmp_path / "seg.dcm"
+    outputs.write(object_of("seg", everything(rg1), vocabulary, rg1, profile), path)
+    read = dcmread(path)
+    stated = [one.value for one in read.iterall() if one.keyword == "ImageOrientationPatient"]
+    assert stated == ([[1, 0, 0, 0, 1, 0]] if profile == "ohif" else [])
+    if profile == "ohif":
+        (orientation,) = read.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
+        assert list(orientation.dir()) == ["ImageOrientationPatient"]
+    assert "FrameOfReferenceUID" not in read
+    assert errors(path) == []
 
 
 def test_a_device_is_an_object_and_nothing_abnormal(rg1: Path, tmp_path: Path) -> None:
