@@ -186,6 +186,11 @@ def _title(shown: Film) -> str:
     return f"{title(_VIEW[shown.view])} film"
 
 
+def withdrawn(why: str) -> str:
+    """What a rejection note says to people."""
+    return f"AI results withdrawn: {why}"
+
+
 def summary(report: Report) -> str:
     """The result in one sentence."""
     if not report.findings:
