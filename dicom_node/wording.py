@@ -186,6 +186,11 @@ def _title(shown: Film) -> str:
     return f"{title(_VIEW[shown.view])} film"
 
 
+def selected(report: Report) -> str:
+    """What a selection of what to look at says to people."""
+    return " ".join(filter(None, ("AI, not verified:", summary(report), origin(report))))
+
+
 def withdrawn(why: str) -> str:
     """What a rejection note says to people."""
     return f"AI results withdrawn: {why}"

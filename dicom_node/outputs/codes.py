@@ -76,6 +76,7 @@ OUTCOME = {
     (False, False): Concept("111243", "DCM", "Not all algorithms succeeded; without findings"),
     (False, True): Concept("111244", "DCM", "Not all algorithms succeeded; with findings"),
 }
+OF_INTEREST = Concept("113000", "DCM", "Of Interest")
 REJECTED_QUALITY = Concept("113001", "DCM", "Rejected for Quality Reasons")
 REJECTED_SAFETY = Concept("113037", "DCM", "Rejected for Patient Safety Reasons")
 NONE_SUCCEEDED = Concept("111245", "DCM", "No algorithms succeeded; without findings")

@@ -9,17 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from highdicom import ko, sr
 from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage, SegmentationStorage
 
-from dicom_node import equipment, wording
-from dicom_node.outputs import codes, finish, source
+from dicom_node import wording
+from dicom_node.outputs import codes, selection
 from dicom_node.outputs.material import Material, Reference
-from dicom_node.uids import derived_uid
-
-#: Of what this project writes the images: TID 2010 names these as IMAGE, all else as COMPOSITE.
-_IMAGES = frozenset({SecondaryCaptureImageStorage, SegmentationStorage})
+from dicom_node.outputs.selection import Selection
 
 
 class Reason(StrEnum):
@@ -50,67 +45,13 @@ def build(material: Material, rejection: Rejection) -> Dataset:
     Raises:
         BadStudy: the header of the film cannot be read, or is not of that film.
     """
-    report = material.report
-    header = source.read(material.current, report.film)
-    named = [_evidence(material, one) for one in sorted(rejection.named, key=_uid)]
-    dataset = ko.KeyObjectSelectionDocument(
-        evidence=named,
-        content=ko.KeyObjectSelection(
-            document_title=_TITLE[rejection.reason],
-            referenced_objects=named,
-            observer_device_context=_observer(material),
-            description=equipment.plain(wording.withdrawn(rejection.why)),
-        ),
-        **(finish.series(material, "rejection") | _uids(material, rejection)),
-        **finish.general_equipment(report.made),
+    said = Selection(
+        title=_TITLE[rejection.reason],
+        text=wording.withdrawn(rejection.why),
+        named=sorted(rejection.named, key=_uid),
     )
-    for item in dataset.ContentSequence:
-        if "ReferencedSOPSequence" in item:  # TID 2010 has no name for it; highdicom gives one
-            del item.ConceptNameCodeSequence
-    finish.finish(dataset, report, header)
-    return dataset
+    return selection.build(material, "rejection", said)
 
 
 def _uid(one: Reference) -> str:
     return one.sop_instance_uid
-
-
-def _uids(material: Material, rejection: Rejection) -> dict[str, str]:
-    """Of what the note says, so that a note with another list is another object."""
-    series = material.series["rejection"]
-    said = (
-        material.uid("rejection"),
-        rejection.reason,
-        rejection.why,
-        series.number,
-        series.description,
-        *sorted(map(_uid, rejection.named)),
-    )
-    return {
-        "series_instance_uid": derived_uid("rejection series", *said),
-        "sop_instance_uid": derived_uid("rejection", *said),
-    }
-
-
-def _evidence(material: Material, one: Reference) -> Dataset:
-    """An object that is named, as the library takes it: what has rows is an image to it."""
-    named = source.evidence(material.report.film)
-    named.SeriesInstanceUID = one.series_instance_uid
-    named.SOPClassUID = one.sop_class_uid
-    named.SOPInstanceUID = one.sop_instance_uid
-    if one.sop_class_uid not in _IMAGES:
-        del named.Rows, named.Columns
-    return named
-
-
-def _observer(material: Material) -> sr.ObserverContext:
-    made = material.report.made
-    return sr.ObserverContext(
-        observer_type=sr.CodedConcept.from_code(codes.DEVICE),
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=equipment.device_uid(made),
-            name=equipment.model_name(made),
-            manufacturer_name=equipment.MANUFACTURER,
-            model_name=equipment.model_name(made),
-        ),
-    )

@@ -1,0 +1,24 @@
+"""What dciodvfy has against an object of ours, less what is known or came with the film."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from peers import dciodvfy
+
+#: Its tables have no Device UID in Contributing Equipment.
+_OF_DEVICE_UID = ("(0x0018,0x1002) UI Device UID", "this is a Standard Extended SOP Class")
+
+
+def of(path: Path, film: Path) -> list[str]:
+    """Errors and warnings on an object that it does not also have on its film: whose it is stands
+    in both, byte by byte.
+    """
+    of_film = set(dciodvfy(film))
+    return [
+        line
+        for line in dciodvfy(path)
+        if line.startswith(("Error", "Warning"))
+        and line not in of_film
+        and not any(known in line for known in _OF_DEVICE_UID)
+    ]

@@ -1,0 +1,151 @@
+"""The Key Object Selection of what to look at, as other programs read it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import complaints
+import pytest
+from builders import IDENTITY, chest
+from highdicom.ko import KeyObjectSelectionDocument
+from peers import dciodvfy, dsrdump
+from pydicom import Dataset, dcmread
+from report_builders import (
+    MADE,
+    film_of,
+    material,
+    object_of,
+    prior_of,
+    report_on,
+    several,
+    unchanged,
+)
+
+from dicom_node import outputs
+from dicom_node.equipment import made_by_this_project
+from dicom_node.outputs import OUTPUTS, Material
+from dicom_node.outputs.files import encode
+from dicom_node.report import NotRead, NotReadBecause, Report, Weights
+from dicom_node.vocabulary import Vocabulary
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return chest(tmp_path / "film.dcm", **IDENTITY)
+
+
+def all_of(made: Material) -> dict[str, Dataset]:
+    """Every object of a report, as a destination gets them."""
+    return {one.output: dataset for one, dataset in outputs.build(made, tuple(OUTPUTS))}
+
+
+def everything(film: Path) -> Report:
+    found = film_of(film)
+    return report_on(found, *several(found), prior=prior_of(found))
+
+
+def written(dataset: Dataset, folder: Path) -> Path:
+    path = folder / "kos.dcm"
+    outputs.write(dataset, path)
+    return path
+
+
+def test_dciodvfy_says_nothing_of_it_on_any_real_film(
+    real_films: list[Path], vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    for film in real_films:
+        dataset = object_of("kos", everything(film), vocabulary, film)
+        assert dataset is not None
+        path = written(dataset, tmp_path)
+        assert any("KeyObjectSelectionDocument" in line for line in dciodvfy(path))
+        assert complaints.of(path, film) == [], film.name
+
+
+def test_nor_of_one_that_names_every_object(
+    film: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    made = all_of(material(everything(film), vocabulary, film))
+    assert complaints.of(written(made["kos"], tmp_path), film) == []
+
+
+def test_it_names_the_film_and_every_object_beside_it(
+    film: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    """Each once, as image or composite, and the same in the evidence; of the prior nothing."""
+    made = all_of(material(everything(film), vocabulary, film))
+    read = dcmread(written(made.pop("kos"), tmp_path))
+    expected = {str(dcmread(film).SOPInstanceUID): "IMAGE"}
+    for output, dataset in made.items():
+        kind = "IMAGE" if output in ("seg", "sc") else "COMPOSITE"
+        expected[str(dataset.SOPInstanceUID)] = kind
+    items = [one for one in read.ContentSequence if "ReferencedSOPSequence" in one]
+    named = [one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for one in items]
+    assert named[0] == dcmread(film).SOPInstanceUID
+    assert {uid: one.ValueType for uid, one in zip(named, items, strict=True)} == expected
+    (study,) = read.CurrentRequestedProcedureEvidenceSequence
+    evidence = {
+        (series.SeriesInstanceUID, one.ReferencedSOPClassUID, one.ReferencedSOPInstanceUID)
+        for series in study.ReferencedSeriesSequence
+        for one in series.ReferencedSOPSequence
+    }
+    assert evidence == {
+        (one.SeriesInstanceUID, one.SOPClassUID, one.SOPInstanceUID)
+        for one in (dcmread(film), *made.values())
+    }
+    assert "PertinentOtherEvidenceSequence" not in read
+    library = KeyObjectSelectionDocument.from_dataset(read)
+    assert library.resolve_reference(named[0])[0] == read.StudyInstanceUID
+
+
+def test_dcmtk_reads_why_they_were_selected(
+    film: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    report = replace(everything(film), made=replace(MADE, weights=Weights.DEMONSTRATION))
+    dataset = object_of("kos", report, vocabulary, film)
+    assert dataset is not None
+    told = dsrdump(written(dataset, tmp_path), "+Pl")
+    assert '"Of Interest")=CONTINUOUS' in told
+    assert "AI, not verified: Above threshold: consolidation, pleural effusion" in told
+    assert "DEMONSTRATION: a small checkpoint" in told
+
+
+def test_it_says_when_nothing_was_found(film: Path, vocabulary: Vocabulary, tmp_path: Path) -> None:
+    found = film_of(film)
+    report = report_on(found, *unchanged(several(found))[-2:])
+    dataset = object_of("kos", report, vocabulary, film)
+    assert dataset is not None
+    told = dsrdump(written(dataset, tmp_path), "+Pl")
+    assert "AI, not verified: No finding above threshold." in told
+
+
+@pytest.mark.parametrize("because", NotReadBecause)
+def test_of_a_film_that_was_not_read_there_is_none(
+    because: NotReadBecause, film: Path, vocabulary: Vocabulary
+) -> None:
+    report = report_on(film_of(film), not_read=NotRead(because, "no chest"))
+    assert object_of("kos", report, vocabulary, film) is None
+
+
+def test_it_is_of_the_patient_and_in_a_series_of_its_own(
+    film: Path, vocabulary: Vocabulary
+) -> None:
+    made = object_of("kos", everything(film), vocabulary, film)
+    assert made is not None
+    source = dcmread(film)
+    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber"):
+        assert made[keyword].value == source[keyword].value, keyword
+    assert (made.Modality, made.SeriesNumber) == ("KO", 9506)
+    assert made.SeriesDescription == "AI key objects, NOT VERIFIED"
+    assert made_by_this_project(made)
+
+
+def test_the_same_report_makes_the_same_bytes_and_another_list_another_object(
+    film: Path, vocabulary: Vocabulary
+) -> None:
+    made = material(everything(film), vocabulary, film)
+    assert encode(all_of(made)["kos"]) == encode(all_of(made)["kos"])
+    alone = OUTPUTS["kos"](made)
+    assert alone is not None
+    assert alone.SOPInstanceUID != all_of(made)["kos"].SOPInstanceUID
+    assert alone.SeriesInstanceUID != all_of(made)["kos"].SeriesInstanceUID
