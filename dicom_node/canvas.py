@@ -94,8 +94,7 @@ def mark(canvas: Image.Image, marks: Sequence[Mark], fit: Fit, corner: tuple[int
         pen.rectangle(box, outline=one.colour, width=3)
     taken: list[Area] = []
     for one, box in placed:
-        wide = max(_SMALL.getlength(line) for line in one.lines) + 2 * _PAD
-        tag = free_place(box, wide, _TAG_LINE * len(one.lines) + _PAD, panel, taken)
+        tag = free_place(box, *tag_size(one.lines), panel, taken)
         taken.append(tag)
         _draw_tag(pen, tag, box, one)
 
@@ -111,6 +110,12 @@ def write(canvas: Image.Image, lines: Sequence[Line], corner: tuple[int, int]) -
 def wrap(line: Line, letters: int) -> list[Line]:
     """A line as lines of at most so many letters."""
     return [Line(text, line.colour) for text in textwrap.wrap(line.text, letters)]
+
+
+def tag_size(lines: Sequence[str]) -> tuple[float, float]:
+    """Width and height of a label of these lines, pixels."""
+    wide = max(_SMALL.getlength(line) for line in lines)
+    return wide + 2 * _PAD, _TAG_LINE * len(lines) + _PAD
 
 
 def free_place(box: Area, width: float, height: float, panel: Area, taken: list[Area]) -> Area:

@@ -78,13 +78,7 @@ def _marks(report: Report, vocabulary: Vocabulary) -> Iterator[Mark]:
     for number, finding in _numbered(report):
         if finding.box is not None:
             colour = vocabulary.findings[finding.name].colour
-            yield Mark(finding.box, _label(number, finding, vocabulary), colour)
-
-
-def _label(number: int, finding: Finding, vocabulary: Vocabulary) -> list[str]:
-    """The finding, and in a second line where it is, its change and score."""
-    name, *rest = wording.label(finding, vocabulary).split(", ")
-    return [f"{number} {name}", *([", ".join(rest)] if rest else [])]
+            yield Mark(finding.box, wording.tag(number, finding, vocabulary), colour)
 
 
 def _numbered(report: Report) -> Iterator[tuple[int, Finding]]:

@@ -122,6 +122,12 @@ def score_of(finding: Finding, longest: int) -> str:
     return f"{title(finding.name)[: longest - len(rest)]}{rest}"
 
 
+def tag(number: int, finding: Finding, vocabulary: Vocabulary) -> list[str]:
+    """A label as lines: the number and the finding, then where it is, its change and score."""
+    name, *rest = label(finding, vocabulary).split(", ")
+    return [f"{number} {name}", *([", ".join(rest)] if rest else [])]
+
+
 def unread(gap: Unread) -> str:
     """One line on a question that got no usable answer."""
     return f"{title(gap.finding)}: {gap.question} not read ({gap.reason})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +19,41 @@ class Unusable(Exception):
     """A part of the film's own presentation that cannot be used, and why; never an identity."""
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A look-up table: its entries, the value that the first is for, and the bits of an entry."""
+
+    entries: NDArray[np.float64]
+    first: int
+    bits: int
+
+
 def modality(dataset: Dataset, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Stored values as values of the modality: by the table, or else by slope and intercept.
 
     Raises:
         Unusable: what is stated makes no sense.
     """
-    if dataset.get("ModalityLUTSequence"):
-        table, first, _ = _table(dataset, "ModalityLUTSequence", values)
-        return _mapped(table, first, values)
-    slope = _one(dataset, "RescaleSlope", 1.0)
-    intercept = _one(dataset, "RescaleIntercept", 0.0)
+    stated = table(dataset, "ModalityLUTSequence", values)
+    if stated is not None:
+        return _mapped(stated, values)
+    slope, intercept = rescale(dataset) or (1.0, 0.0)
+    return slope * values + intercept
+
+
+def rescale(dataset: Dataset) -> tuple[float, float] | None:
+    """Slope and intercept; None where neither is stated.
+
+    Raises:
+        Unusable: what is stated makes no sense.
+    """
+    stated = [numbers(dataset, name)[:1] for name in ("RescaleSlope", "RescaleIntercept")]
+    if not any(stated):
+        return None
+    (slope,), (intercept,) = stated[0] or (1.0,), stated[1] or (0.0,)
     if not math.isfinite(slope) or not math.isfinite(intercept) or slope == 0:
         raise Unusable("Rescale Slope and Intercept make no sense")
-    return slope * values + intercept
+    return slope, intercept
 
 
 def voi(dataset: Dataset, values: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -41,10 +63,33 @@ def voi(dataset: Dataset, values: NDArray[np.float64]) -> NDArray[np.float64] | 
     Raises:
         Unusable: what is stated makes no sense.
     """
-    if not dataset.get("VOILUTSequence"):
+    stated = table(dataset, "VOILUTSequence", values)
+    return None if stated is None else _mapped(stated, values) / ((1 << stated.bits) - 1)
+
+
+def table(dataset: Dataset, keyword: str, values: NDArray[np.float64]) -> Table | None:
+    """The first table of a sequence, for values that go in; None where there is no table.
+
+    Raises:
+        Unusable: what is stated makes no sense.
+    """
+    if not dataset.get(keyword):
         return None
-    table, first, bits = _table(dataset, "VOILUTSequence", values)
-    return _mapped(table, first, values) / ((1 << bits) - 1)
+    item = dataset[keyword].value[0]
+    descriptor, data = item.get("LUTDescriptor"), item.get("LUTData")
+    try:
+        count, first, bits = (int(one) for one in descriptor)
+    except (TypeError, ValueError):
+        raise Unusable("its descriptor is not three numbers") from None
+    count = count % _WORD or _WORD
+    if bits not in _DEPTHS:
+        raise Unusable("its descriptor states bits that no table has")
+    entries = _entries(data, count, bits, _is_little(dataset))
+    if len(entries) != count:
+        raise Unusable("its descriptor states another number of entries than there are")
+    if entries.max() >= 1 << bits:
+        raise Unusable("its entries do not fit into the bits that its descriptor states")
+    return Table(entries, _signed(first % _WORD, values), bits)
 
 
 def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
@@ -66,34 +111,10 @@ def _number(value: object) -> float:
         return math.nan
 
 
-def _one(dataset: Dataset, keyword: str, otherwise: float) -> float:
-    stated = numbers(dataset, keyword)
-    return stated[0] if stated else otherwise
-
-
-def _mapped(table: _Values, first: int, values: _Values) -> _Values:
+def _mapped(stated: Table, values: _Values) -> _Values:
     """What is below the first or beyond the last entry's input gets that entry."""
-    at = np.clip(np.round(values) - first, 0, len(table) - 1).astype(np.int64)
-    return table[at]
-
-
-def _table(dataset: Dataset, keyword: str, values: _Values) -> tuple[_Values, int, int]:
-    """Entries, the value that the first is for, and the bits of an entry."""
-    item = dataset[keyword].value[0]
-    descriptor, data = item.get("LUTDescriptor"), item.get("LUTData")
-    try:
-        count, first, bits = (int(one) for one in descriptor)
-    except (TypeError, ValueError):
-        raise Unusable("its descriptor is not three numbers") from None
-    count = count % _WORD or _WORD
-    if bits not in _DEPTHS:
-        raise Unusable("its descriptor states bits that no table has")
-    table = _entries(data, count, bits, _is_little(dataset))
-    if len(table) != count:
-        raise Unusable("its descriptor states another number of entries than there are")
-    if table.max() >= 1 << bits:
-        raise Unusable("its entries do not fit into the bits that its descriptor states")
-    return table, _signed(first % _WORD, values), bits
+    at = np.clip(np.round(values) - stated.first, 0, len(stated.entries) - 1).astype(np.int64)
+    return stated.entries[at]
 
 
 def _signed(first: int, values: _Values) -> int:

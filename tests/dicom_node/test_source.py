@@ -140,7 +140,7 @@ def test_times_are_in_the_zone_of_the_film(
     film = chest(tmp_path / "film.dcm", TimezoneOffsetFromUTC=offset)
     for path in results(film, vocabulary, tmp_path):
         read = dcmread(path)
-        assert read.ContentTime == hour
+        assert read.InstanceCreationTime == hour
         assert (read.get("TimezoneOffsetFromUTC") or "") == ("" if offset == "+9999" else offset)
 
 
