@@ -27,7 +27,7 @@ from dicom_node.report import NotReadBecause, Prior, PriorOutcome, Report
 from dicom_node.rules import Plan
 from dicom_node.study import Study
 from models.engines.base import Engine
-from workers import counting, reading, sending
+from workers import counting, following, reading, sending
 from workers.site import Site
 
 log = logging.getLogger(__name__)
@@ -130,6 +130,7 @@ def read(site: Site, job: Job, engine: Engine) -> None:
         engine=engine,
         progress=lambda done, total: log.debug("question %d of %d", done, total),
     )
+    result = following.followed(site, result)
     published = jobs.advance(
         site.database,
         job,

@@ -616,6 +616,91 @@ def test_a_revision_with_a_later_film_is_read(node: Node, film: Path, tmp_path: 
     assert [one.sop_instance_uid for one in result.left_out] == [str(header.SOPInstanceUID)]
 
 
+# The same finding on the prior
+
+SAME = {"cardiomegaly": Known(box=(450, 300, 800, 760), before=True, change="Worsened")}
+
+
+def tracked_in(path: Path) -> dict[str, str]:
+    """Tracking UID of each finding of a Structured Report, by the name that it has there."""
+    groups = (
+        group.ContentSequence
+        for item in dcmread(path).ContentSequence
+        for group in item.get("ContentSequence", ())
+        if "ContentSequence" in group
+    )
+    found = {}
+    for group in groups:
+        told = {
+            str(one.ConceptNameCodeSequence[0].CodeMeaning): one
+            for one in group
+            if "ConceptNameCodeSequence" in one
+        }
+        if "Tracking Unique Identifier" in told:
+            name = str(told["Finding"].ConceptCodeSequence[0].CodeMeaning)
+            found[name] = str(told["Tracking Unique Identifier"].UID)
+    return found
+
+
+def read_both(
+    node: Node, film: Path, tmp_path: Path, between: Callable[[int], None] = lambda _: None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The Tracking UIDs of a study, and of the next one, which was read beside it."""
+    earlier = chest(
+        tmp_path / "earlier.dcm", chest_picture(seed=4), **IDENTITY, StudyDate="20190601",
+        SeriesDate="20190601", AcquisitionDate="20190601",
+    )  # fmt: skip
+    with Qrscp(tmp_path / "archive") as archive, StoreScp(tmp_path / "pacs") as pacs:
+        peer = Peer("archive", archive.aet, "127.0.0.1", archive.dicom_port, "TEST")
+        assert [one.verdict for one in send([earlier], peer)] == [Verdict.ACCEPTED]
+        node.open(
+            archive=nodes.peer(archive, protocol="dimse", retrieve="c-get"),
+            destinations=[destination(pacs)],
+        )
+        told = []
+        for one, known in ((earlier, {}), (film, SAME)):
+            job = node.receive(one)
+            assert node.fetch()
+            assert node.read(node.engine(**known))
+            assert node.deliver()
+            assert node.job(job).state is State.DONE, node.job(job).reason
+            (sr,) = (node.written.data / "results" / str(job)).glob("**/sr.dcm")
+            told.append(tracked_in(sr))
+            between(job)
+    return told[0], told[1]
+
+
+def test_a_finding_of_the_prior_keeps_its_tracking_uid(
+    node: Node, film: Path, tmp_path: Path
+) -> None:
+    first, second = read_both(node, film, tmp_path)
+    assert first.keys() == second.keys() >= {"Cardiomegaly", "Pneumothorax"}
+    # The model sees the pneumothorax now and, asked again, not on the prior: it is new.
+    assert [name for name in first if first[name] == second[name]] == ["Cardiomegaly"]
+
+
+def test_what_was_withdrawn_is_not_followed(node: Node, film: Path, tmp_path: Path) -> None:
+    def withdraw(_: int) -> None:
+        with node.site.database.writing() as connection:
+            connection.execute(update(tables.deliveries).values(withdrawn_by=1))
+
+    first, second = read_both(node, film, tmp_path, withdraw)
+    assert not set(first.values()) & set(second.values())
+
+
+def test_an_earlier_report_that_cannot_be_read_does_not_stop_the_reading(
+    node: Node, film: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def spoil(job: int) -> None:
+        text = (node.job(job).report or "").replace('"schema_version": ', '"schema_version": 99')
+        with node.site.database.writing() as connection:
+            connection.execute(update(tables.jobs).values(report=text))
+
+    first, second = read_both(node, film, tmp_path, spoil)
+    assert not set(first.values()) & set(second.values())
+    assert "findings are not tracked from the report on the prior: report has schema" in caplog.text
+
+
 # The prior that comes late
 
 
