@@ -81,13 +81,18 @@ def _covered(low: float, high: float, count: int) -> tuple[int, int]:
 
 
 def _lay_in_a_plane(dataset: Dataset) -> None:
-    """Add a Plane Orientation (PS3.3 C.7.6.16.2.4) to all frames that says nothing on the patient.
+    """Add to all frames a Plane Orientation and Pixel Measures (PS3.3 C.7.6.16.2) that say nothing
+    on the patient.
 
-    A radiograph has no planes, and highdicom takes none for it; OHIF reads one before it loads.
+    A radiograph has no planes, and highdicom takes none for it; OHIF cannot load it without both.
+    Pixel Measures get no spacing, as nothing may be measured in a box; nor may the item be empty.
     """
-    orientation = Dataset()
+    orientation, measures = Dataset(), Dataset()
     orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence = [orientation]
+    measures.PixelSpacingCalibrationDescription = "None: nothing may be measured in a box"
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    shared.PlaneOrientationSequence = [orientation]
+    shared.PixelMeasuresSequence = [measures]
 
 
 def _description(

@@ -207,6 +207,9 @@ def test_a_plane_that_says_nothing_stands_only_where_a_viewer_asks_for_one(
     if profile == "ohif":
         (orientation,) = read.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
         assert list(orientation.dir()) == ["ImageOrientationPatient"]
+        (measures,) = read.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+        assert list(measures.dir()) == ["PixelSpacingCalibrationDescription"]
+    assert not [one for one in read.iterall() if one.keyword == "PixelSpacing"]
     assert "FrameOfReferenceUID" not in read
     assert errors(path) == []
 
