@@ -62,7 +62,7 @@ def _draw_prior(
     on.write(canvas, [Line("Prior: no longer kept" if used else "No prior", QUIET)], title)
     square = (left, top, left + PANEL - 1, top + PANEL - 1)
     ImageDraw.Draw(canvas).rectangle(square, fill=(0, 0, 0))
-    lines = [Line(text, QUIET) for text in textwrap.wrap(wording.comparison(report.prior), 75)]
+    lines = [Line(text, QUIET) for text in textwrap.wrap(wording.comparison(report), 75)]
     on.write(canvas, lines, (left + 2 * MARGIN, top + PANEL // 2))
 
 

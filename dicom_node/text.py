@@ -26,7 +26,8 @@ def _lines(report: Report, vocabulary: Vocabulary) -> Iterator[str]:
     yield ""
     yield f"Chest radiograph: {wording.film(report.film)}"
     yield wording.chosen(report)
-    yield wording.comparison(report.prior)
+    if comparison := wording.comparison(report):
+        yield comparison
     yield ""
     yield wording.summary(report)
     for finding in sorted(report.findings, key=lambda each: each not in report.present):

@@ -146,8 +146,11 @@ def interval(prior: Prior) -> str:
     return f"{prior.days} day{'' if prior.days == 1 else 's'} earlier"
 
 
-def comparison(prior: Prior) -> str:
-    """What became of the prior, as a sentence."""
+def comparison(report: Report) -> str:
+    """What became of the prior, as a sentence; empty where the current film was not read."""
+    prior = report.prior
+    if report.not_read is not None:
+        return ""
     if prior.film is not None:
         return f"Compared with a film of {interval(prior)}: {film(prior.film)}."
     because = f" ({prior.reason})" if prior.reason else ""
@@ -155,14 +158,17 @@ def comparison(prior: Prior) -> str:
 
 
 def chosen(report: Report) -> str:
-    """Which film was read, and why that one."""
-    return f"Film read: {report.film.sop_instance_uid}, {report.why_this_film}."
+    """Which film was to be read, and why that one."""
+    film = "Film read" if report.not_read is None else "Film chosen"
+    return f"{film}: {report.film.sop_instance_uid}, {report.why_this_film}."
 
 
 def limits(report: Report) -> list[str]:
     """What the reader has to keep in mind: assumptions, films left out, meaning of the numbers."""
-    lines = [*report.notes, *_of_the_film(report)]
-    lines += [f"Not read: {one.sop_instance_uid} ({one.reason})." for one in report.left_out]
+    left_out = [f"Not read: {one.sop_instance_uid} ({one.reason})." for one in report.left_out]
+    if report.not_read is not None:
+        return [*report.notes, *left_out]
+    lines = [*report.notes, *_of_the_film(report), *left_out]
     if report.film.orientation is None:
         lines.append("The film does not state Patient Orientation: taken as standing as stored.")
     if any(f.score is not None and not f.score.calibrated for f in report.findings):
@@ -203,7 +209,10 @@ def withdrawn(why: str) -> str:
 
 
 def summary(report: Report) -> str:
-    """The result in one sentence."""
+    """The result in one sentence, or why there is none."""
+    if report.not_read is not None:
+        because, reason = title(report.not_read.because), report.not_read.reason.rstrip(".")
+        return f"{because}: {reason}. This says nothing about findings."
     if not report.findings:
         return "Nothing could be read: no question got a usable answer."
     if not report.present:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from pydicom.dataset import Dataset
 
 from dicom_node.outputs import gsps, kos, seg, sr
+from dicom_node.outputs.ends import wanted
 from dicom_node.outputs.files import write
 from dicom_node.outputs.material import Material, Reference
 
@@ -23,11 +24,13 @@ OUTPUTS: Mapping[str, Callable[[Material], Dataset | None]] = MappingProxyType(
 
 def build(material: Material, outputs: Collection[str]) -> Iterator[tuple[Reference, Dataset]]:
     """The objects of a report that both its rule (``outputs``) and the profile name, in the order
-    of OUTPUTS.
+    of OUTPUTS; none of a report that ended as the profile does not want to hear of.
 
     Raises:
         BadStudy: the report does not fit the vocabulary or the films.
     """
+    if not wanted(material.report, material.profile):
+        return
     for output, make in OUTPUTS.items():
         if output not in outputs or output not in material.profile.outputs:
             continue

@@ -13,6 +13,11 @@ def check(report: Report, vocabulary: Vocabulary) -> None:
     Raises:
         BadStudy: which finding, and what is wrong with it.
     """
+    known = [finding.tracking_uid for finding in report.findings if finding.tracking_uid]
+    if len(set(known)) != len(known):
+        raise BadStudy("two findings carry the same tracking UID")
+    if report.not_read is not None and (report.findings or report.unread):
+        raise BadStudy("findings are stated of a film that was not read")
     for finding in report.findings:
         if finding.name not in vocabulary.findings:
             raise BadStudy(f"{finding.name}: is not a finding that findings.yaml asks about")

@@ -17,6 +17,7 @@ from dicom_node import equipment, wording
 from dicom_node.geometry import Box
 from dicom_node.outputs import codes, source
 from dicom_node.outputs.checks import laterality
+from dicom_node.outputs.evaluations import outcome
 from dicom_node.outputs.identifiers import Tracked, result_uid, tracked
 from dicom_node.outputs.material import Material
 from dicom_node.profiles import SourceConcept
@@ -39,7 +40,7 @@ def groups(material: Material, header: Dataset) -> Iterator[Group]:
     report, vocabulary = material.report, material.vocabulary
     frames = source.frames(header, report.film)
     if not report.findings:  # viewers cannot open an SR that has no group
-        told = [sr.QualitativeEvaluation(codes.SUMMARY, codes.NONE_SUCCEEDED)]
+        told = [sr.QualitativeEvaluation(codes.SUMMARY, outcome(report))]
         tracking = sr.TrackingIdentifier(result_uid(report, "whole film"), "AI: whole film")
         content = {"tracking_identifier": tracking, "qualitative_evaluations": told}
         yield _whole_film(report.film, frames, content)

@@ -22,8 +22,13 @@ def image_library(report: Report) -> sr.ContainerContentItem:
     """A group for the current film, and one for the prior if there is one; viewers that look at
     one group only see the current film.
     """
-    films = [report.film] if report.prior.film is None else [report.film, report.prior.film]
-    return _container(codes.IMAGE_LIBRARY, [_group(film) for film in films])
+    return _container(codes.IMAGE_LIBRARY, [_group(film) for film in films(report)])
+
+
+def films(report: Report) -> list[Film]:
+    """The films that were looked at, the current one first."""
+    prior = report.prior.film if report.not_read is None else None
+    return [report.film] if prior is None else [report.film, prior]
 
 
 def _group(film: Film) -> sr.ContainerContentItem:

@@ -16,7 +16,22 @@ _TYPE_2 = (
     "RequestedProcedureDescription",
     "RequestedProcedureCodeSequence",
 )
-_TYPE_3 = ("IssuerOfAccessionNumberSequence", "ReasonForTheRequestedProcedure")
+_TYPE_3 = (
+    "IssuerOfAccessionNumberSequence",
+    "OrderPlacerIdentifierSequence",
+    "OrderFillerIdentifierSequence",
+    "ReasonForTheRequestedProcedure",
+    "ReasonForRequestedProcedureCodeSequence",
+)
+#: What a film may state once for all its requests.
+_OF_ALL = (
+    "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
+    "PlacerOrderNumberImagingServiceRequest",
+    "OrderPlacerIdentifierSequence",
+    "FillerOrderNumberImagingServiceRequest",
+    "OrderFillerIdentifierSequence",
+)
 
 
 def carry_order(source: Dataset, target: Dataset) -> None:
@@ -30,7 +45,7 @@ def carry_order(source: Dataset, target: Dataset) -> None:
     requests = [
         _request(item, source)
         for item in source.get("RequestAttributesSequence") or ()
-        if item.get("RequestedProcedureID")
+        if item.get("RequestedProcedureID") or item.get("AccessionNumber")
     ]
     if requests:
         target.ReferencedRequestSequence = requests
@@ -41,7 +56,7 @@ def _request(attributes: Dataset, source: Dataset) -> Dataset:
     request.StudyInstanceUID = source.StudyInstanceUID
     for keyword in _TYPE_2:
         setattr(request, keyword, None)
-    for keyword in ("AccessionNumber", "IssuerOfAccessionNumberSequence"):
+    for keyword in _OF_ALL:
         copy_element(source, request, keyword)
     for keyword in (*_TYPE_2, *_TYPE_3):
         copy_element(attributes, request, keyword)
