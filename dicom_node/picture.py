@@ -22,30 +22,51 @@ _LETTERS = 165  # that fit into the width
 def draw(
     report: Report, vocabulary: Vocabulary, current: Frame, prior: Frame | None, path: Path
 ) -> None:
-    """Write the picture as PNG. Both films stand as their Patient Orientation says.
+    """Write the picture of :func:`render` as PNG."""
+    render(report, vocabulary, current, prior).save(path)
 
-    It names no patient; boxes are on the current film, where they were found.
+
+def render(
+    report: Report, vocabulary: Vocabulary, current: Frame, prior: Frame | None
+) -> Image.Image:
+    """The picture, RGB: what must be said first, the films, and a line on each finding.
+
+    It names no patient. See :func:`films`.
+
+    Raises:
+        BadStudy: a film is not a frontal one by its Patient Orientation.
     """
-    banner = [text for text in (wording.NOT_VERIFIED, wording.origin(report)) if text]
+    banner = [Line(text) for text in (wording.NOT_VERIFIED, wording.origin(report)) if text]
     found = _findings(report, vocabulary)
     below = [wrapped for line in found for wrapped in on.wrap(line, _LETTERS)]
-    top = LINE * len(banner) + 2 * MARGIN
-    films = top + LINE + MARGIN // 2
-    height = films + PANEL + MARGIN + LINE * len(below) + MARGIN
+    top = LINE * len(banner) + MARGIN
+    shown = films(report, vocabulary, current, prior)
+    height = top + MARGIN + shown.height + MARGIN + LINE * len(below) + MARGIN
     canvas = Image.new("RGB", (on.width(2), height), on.GROUND)
+    ImageDraw.Draw(canvas).rectangle((0, 0, canvas.width, top), fill=on.WARNING)
+    on.write(canvas, banner, (MARGIN, MARGIN // 2))
+    canvas.paste(shown, (0, top + MARGIN))
+    on.write(canvas, below, (MARGIN, top + MARGIN + shown.height + MARGIN))
+    return canvas
 
-    pen = ImageDraw.Draw(canvas)
-    pen.rectangle((0, 0, canvas.width, top - MARGIN), fill=on.WARNING)
-    on.write(canvas, [Line(warning) for warning in banner], (MARGIN, MARGIN // 2))
 
+def films(
+    report: Report, vocabulary: Vocabulary, current: Frame, prior: Frame | None
+) -> Image.Image:
+    """The prior, and beside it the current film with its boxes, each under a line that says what
+    it is; RGB. Both stand as their Patient Orientation says; ``prior`` is None when there is none.
+
+    Raises:
+        BadStudy: a film is not a frontal one by its Patient Orientation.
+    """
+    top = LINE + MARGIN // 2
+    canvas = Image.new("RGB", (on.width(2), top + PANEL), on.GROUND)
     right = 2 * MARGIN + PANEL
-    _draw_prior(canvas, report, prior, (MARGIN, films))
-    on.write(canvas, [Line(f"Current: {wording.film(report.film)}")], (right, top))
-    fit = _paste(canvas, current, (right, films))
-    on.mark(canvas, list(_marks(report, vocabulary)), fit, (right, films))
-
-    on.write(canvas, below, (MARGIN, films + PANEL + MARGIN))
-    canvas.save(path)
+    _draw_prior(canvas, report, prior, (MARGIN, top))
+    on.write(canvas, [Line(f"Current: {wording.film(report.film)}")], (right, 0))
+    fit = _paste(canvas, current, (right, top))
+    on.mark(canvas, list(_marks(report, vocabulary)), fit, (right, top))
+    return canvas
 
 
 def _draw_prior(

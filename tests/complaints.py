@@ -6,8 +6,13 @@ from pathlib import Path
 
 from peers import dciodvfy
 
-#: Its tables have no Device UID in Contributing Equipment.
-_OF_DEVICE_UID = ("(0x0018,0x1002) UI Device UID", "this is a Standard Extended SOP Class")
+_KNOWN = (
+    # Its tables have no Device UID in Contributing Equipment (PS3.3 C.12.1).
+    "(0x0018,0x1002) UI Device UID",
+    "this is a Standard Extended SOP Class",
+    # Of a film that does not say which part of the body it shows it is unknown.
+    "is only permitted to be empty when actually unknown",
+)
 
 
 def of(path: Path, film: Path) -> list[str]:
@@ -20,5 +25,5 @@ def of(path: Path, film: Path) -> list[str]:
         for line in dciodvfy(path)
         if line.startswith(("Error", "Warning"))
         and line not in of_film
-        and not any(known in line for known in _OF_DEVICE_UID)
+        and not any(known in line for known in _KNOWN)
     ]

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 
-from dicom_node.outputs import gsps, kos, seg, sr
+from dicom_node.outputs import gsps, kos, sc, seg, sr
 from dicom_node.outputs.ends import wanted
 from dicom_node.outputs.files import write
 from dicom_node.outputs.material import Material, Reference
@@ -18,7 +18,13 @@ __all__ = ["OUTPUTS", "Material", "Reference", "build", "write"]
 #: Each gets all that there is; None when the report gives no occasion for its object. They are
 #: built in this order: what names the others stands last.
 OUTPUTS: Mapping[str, Callable[[Material], Dataset | None]] = MappingProxyType(
-    {"sr": sr.build, "seg": seg.build, "gsps": gsps.build, "kos": kos.build}
+    {
+        "sr": sr.build,
+        "seg": seg.build,
+        "gsps": gsps.build,
+        "sc": sc.build,
+        "kos": kos.build,
+    }
 )
 
 

@@ -88,6 +88,7 @@ OUTCOME = {
     (False, False): Concept("111243", "DCM", "Not all algorithms succeeded; without findings"),
     (False, True): Concept("111244", "DCM", "Not all algorithms succeeded; with findings"),
 }
+SOURCE_IMAGE = Concept("121322", "DCM", "Source image for image processing operation")
 OF_INTEREST = Concept("113000", "DCM", "Of Interest")
 REJECTED_QUALITY = Concept("113001", "DCM", "Rejected for Quality Reasons")
 REJECTED_SAFETY = Concept("113037", "DCM", "Rejected for Patient Safety Reasons")

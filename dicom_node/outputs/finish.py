@@ -5,13 +5,30 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from highdicom.base import SOPClass
 from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DT
 
 from dicom_node import equipment
 from dicom_node.outputs import source as films
 from dicom_node.outputs.material import Material
 from dicom_node.report import Made, Report, Weights
+
+#: What highdicom's constructor wants of the patient and the study: all Type 2, empty here.
+_OF_NOBODY: dict[str, Any] = dict.fromkeys(
+    (
+        "patient_id",
+        "patient_name",
+        "patient_birth_date",
+        "patient_sex",
+        "accession_number",
+        "study_id",
+        "study_date",
+        "study_time",
+        "referring_physician_name",
+    )
+)
 
 
 def series(material: Material, output: str) -> dict[str, Any]:
@@ -44,15 +61,32 @@ def general_equipment(made: Made) -> dict[str, Any]:
     }
 
 
+def begin(material: Material, output: str, sop_class_uid: str, modality: str) -> Dataset:
+    """An object that highdicom has no constructor for, with what stands in every one; it is of
+    nobody until :func:`finish`.
+    """
+    return SOPClass(
+        study_instance_uid=material.report.film.study_instance_uid,
+        sop_class_uid=sop_class_uid,
+        modality=modality,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        **_OF_NOBODY,
+        **series(material, output),
+        **general_equipment(material.report.made),
+    )
+
+
 def finish(dataset: Dataset, report: Report, source: Dataset) -> None:
     """Give a new object the film's identity, the report's time and this project's equipment."""
     when = films.read_at(report, source)
     _set_times(dataset, when)
     item = equipment.contributing_equipment(report.made, when)
-    # highdicom's own item tells the time of day; it stays, with the time of the report.
-    library = dataset.ContributingEquipmentSequence[-1]
-    library.ContributionDateTime = DT(when.strftime("%Y%m%d%H%M%S%z"))
-    dataset.ContributingEquipmentSequence = [item, library]
+    # highdicom's own item, where it made the object, tells the time of day; it stays, with the
+    # time of the report.
+    libraries = list(dataset.get("ContributingEquipmentSequence") or ())[-1:]
+    for library in libraries:
+        library.ContributionDateTime = DT(when.strftime("%Y%m%d%H%M%S%z"))
+    dataset.ContributingEquipmentSequence = [item, *libraries]
     films.carry_over(source, dataset)
 
 

@@ -46,7 +46,7 @@ def build(material: Material) -> Dataset | None:
     )
     appearance.keep(header, report.film, dataset)
     _name_frame(dataset, source.frames(header, report.film))
-    _state_body_part(dataset, header)
+    source.state_body_part(header, dataset)
     finish.finish(dataset, report, header)
     for what in ("Date", "Time"):  # in the place of Content Date and Time (C.11.10)
         dataset[f"PresentationCreation{what}"].value = dataset.pop(f"Content{what}").value
@@ -66,14 +66,6 @@ def _layer() -> pr.GraphicLayer:
     layer = pr.GraphicLayer(_NAME, order=1, display_color=CIELabColor.from_rgb(*_COLOUR))
     layer.GraphicLayerRecommendedDisplayGrayscaleValue = _WHITE
     return layer
-
-
-def _state_body_part(dataset: Dataset, header: Dataset) -> None:
-    """Laterality is Type 2C: only what is known to be unpaired does without."""
-    if header.get("BodyPartExamined") == "CHEST":
-        dataset.BodyPartExamined = "CHEST"
-    else:
-        dataset.Laterality = ""
 
 
 def _name_frame(dataset: Dataset, frames: list[int] | None) -> None:

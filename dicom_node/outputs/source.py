@@ -136,6 +136,16 @@ def copy_element(source: Dataset, target: Dataset, keyword: str, goal: str = "")
         target[tag] = element
 
 
+def state_body_part(source: Dataset, target: Dataset) -> None:
+    """Body Part Examined of a chest film, else an empty Laterality (General Series, Type 2C): only
+    what is known to be unpaired does without.
+    """
+    if source.get("BodyPartExamined") == "CHEST":
+        target.BodyPartExamined = "CHEST"
+    else:
+        target.Laterality = None
+
+
 def read_at(report: Report, source: Dataset) -> datetime:
     """When the study was read, in the time zone in which the film states its times (C.12.1)."""
     offset = _text(source.get("TimezoneOffsetFromUTC") or "")
