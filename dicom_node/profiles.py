@@ -44,6 +44,8 @@ class Profile:
     ``box_orientation``: a Plane Orientation that says nothing stands in the Segmentation of a
     radiograph, because a viewer cannot load it without one. ``score_says_what``: the name of the
     score says which finding and how it changed, because a viewer draws nothing else at a box.
+    ``only_boxes_measured``: the SR has measurement groups of boxes alone, because a viewer stops at
+    any other; without a box it is a report in words.
     """
 
     outputs: tuple[str, ...]
@@ -51,6 +53,7 @@ class Profile:
     source_concept: SourceConcept = SourceConcept.SOURCE
     box_orientation: bool = False
     score_says_what: bool = False
+    only_boxes_measured: bool = False
     ends: frozenset[End] = frozenset(End)
 
     @property
@@ -61,6 +64,7 @@ class Profile:
             self.source_concept,
             f"box orientation {self.box_orientation}",
             f"score says what {self.score_says_what}",
+            f"only boxes measured {self.only_boxes_measured}",
         )
 
 
@@ -69,7 +73,10 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "air": Profile(("sr", "seg", "kos")),
         "ohif": Profile(
-            ("sr", "seg", "sc", "pdf", "kos"), box_orientation=True, score_says_what=True
+            ("sr", "seg", "sc", "pdf", "kos"),
+            box_orientation=True,
+            score_says_what=True,
+            only_boxes_measured=True,
         ),
         "weasis": Profile(("sr", "seg", "gsps", "sc", "pdf", "kos")),
         "stone": Profile(

@@ -13,6 +13,7 @@ from dicom_node.outputs.groups import groups
 from dicom_node.outputs.hierarchy import by_study
 from dicom_node.outputs.image_library import films, image_library
 from dicom_node.outputs.material import Material
+from dicom_node.outputs.only_boxes import only_boxes
 from dicom_node.outputs.orders import carry_order
 from dicom_node.profiles import SrClass
 
@@ -68,4 +69,6 @@ def _content(material: Material, header: Dataset) -> Dataset:
     # Of TID 1500's rows the library stands before the measurements, the evaluations after them.
     root.ContentSequence.insert(len(root.ContentSequence) - 1, image_library(report))
     root.ContentSequence.append(evaluations(report, material.vocabulary))
+    if material.profile.only_boxes_measured:
+        only_boxes(root)
     return root

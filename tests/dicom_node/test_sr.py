@@ -150,16 +150,10 @@ def test_in_the_dialect_of_ohif_the_name_of_the_score_says_which_finding_and_how
         ("Consolidation (new), certainty", 87.3, "%"),
         ("Pleural effusion (worsened), certainty", 64.2, "%"),
         ("Pulmonary edema (stable), probability", 71.1, "%"),
-        ("Cardiomegaly (improved), certainty", 55.5, "%"),
-        ("Pneumothorax (resolved), certainty", 2.1, "%"),
-        ("Fracture, certainty", 3.4, "%"),
     ]
     air = written(everything(rg1), vocabulary, rg1, tmp_path / "air")
-    assert (
-        names_of_scores(ohif)
-        == names_of_scores(air)
-        == [*(["111012"] * 2), "122157", *(["111012"] * 3)]
-    )
+    assert names_of_scores(ohif) == ["111012", "111012", "122157"]
+    assert names_of_scores(air) == [*names_of_scores(ohif), *(["111012"] * 3)]
     assert errors(ohif) == []
 
 
