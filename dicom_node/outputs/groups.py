@@ -21,7 +21,7 @@ from dicom_node.outputs.evaluations import outcome
 from dicom_node.outputs.identifiers import Tracked, result_uid, tracked
 from dicom_node.outputs.material import Material
 from dicom_node.profiles import SourceConcept
-from dicom_node.report import Film, Finding
+from dicom_node.report import Film, Finding, Made
 from dicom_node.vocabulary import Vocabulary
 
 Group = sr.PlanarROIMeasurementsAndQualitativeEvaluations | sr.MeasurementsAndQualitativeEvaluations
@@ -41,8 +41,13 @@ def groups(material: Material, header: Dataset) -> Iterator[Group]:
     frames = source.frames(header, report.film)
     if not report.findings:  # viewers cannot open an SR that has no group
         told = [sr.QualitativeEvaluation(codes.SUMMARY, outcome(report))]
-        tracking = sr.TrackingIdentifier(result_uid(report, "whole film"), "AI: whole film")
-        content = {"tracking_identifier": tracking, "qualitative_evaluations": told}
+        content = {
+            "tracking_identifier": sr.TrackingIdentifier(
+                result_uid(report, "whole film"), "AI: whole film"
+            ),
+            "algorithm_id": _algorithm(report.made),
+            "qualitative_evaluations": told,
+        }
         yield _whole_film(report.film, frames, content)
     for one in tracked(report, vocabulary):
         content = _content(material, one)
@@ -97,7 +102,7 @@ def _region(
 
 def _content(material: Material, one: Tracked) -> dict[str, Any]:
     """What both kinds of group say of a finding."""
-    made, vocabulary, finding = material.report.made, material.vocabulary, one.finding
+    vocabulary, finding = material.vocabulary, one.finding
     presence = codes.PRESENCE[finding.presence]
     evaluations = [sr.QualitativeEvaluation(codes.PRESENCE_OF_PROPERTY, presence)]
     if finding.change is not None:
@@ -106,12 +111,17 @@ def _content(material: Material, one: Tracked) -> dict[str, Any]:
         "tracking_identifier": sr.TrackingIdentifier(one.uid, one.identifier),
         "finding_type": codes.concept(vocabulary.findings[finding.name].code),
         "finding_sites": _sites(finding, vocabulary),
-        "algorithm_id": sr.AlgorithmIdentification(
-            name=equipment.model_name(made), version=equipment.software_versions(made)
-        ),
+        "algorithm_id": _algorithm(material.report.made),
         "measurements": _score(finding, material.profile.score_says_what),
         "qualitative_evaluations": evaluations,
     }
+
+
+def _algorithm(made: Made) -> sr.AlgorithmIdentification:
+    """TID 4019."""
+    return sr.AlgorithmIdentification(
+        name=equipment.model_name(made), version=equipment.software_versions(made)
+    )
 
 
 def _sites(finding: Finding, vocabulary: Vocabulary) -> list[sr.FindingSite] | None:

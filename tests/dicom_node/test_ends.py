@@ -100,6 +100,7 @@ def test_a_film_that_was_not_read_says_so_in_code_and_words(
     (group,) = sr_text.read(path).groups
     assert group.one("CAD Processing and Findings Summary").code() == ("111245", "DCM")
     assert report.film.sop_instance_uid in group.one("Source of Measurement").value
+    assert group.one("Algorithm Name").text() == "medgemma-1.5-4b-it"
     assert not group.all("Finding")
     assert errors(path) == []
 

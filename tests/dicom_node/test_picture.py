@@ -16,7 +16,16 @@ from report_builders import MADE, prior_of, report_on, several, unchanged, unrea
 
 from dicom_node import canvas, picture, wording
 from dicom_node.geometry import Box
-from dicom_node.report import BoxShows, Film, Finding, Presence, Report, Weights
+from dicom_node.report import (
+    BoxShows,
+    Film,
+    Finding,
+    NotRead,
+    NotReadBecause,
+    Presence,
+    Report,
+    Weights,
+)
 from dicom_node.study import Frame, Instance, View
 from dicom_node.vocabulary import Vocabulary
 
@@ -167,6 +176,16 @@ def test_every_finding_and_gap_is_listed(
     assert "location not read (the answer does not parse)" in told
     assert "1 Consolidation" in words
     assert "right lower lung zone, 87.3 %" in words
+
+
+def test_a_film_that_was_not_read_is_shown_with_the_reason(
+    vocabulary: Vocabulary, tmp_path: Path, words: list[str]
+) -> None:
+    film = frame()
+    refused = NotRead(NotReadBecause.NOT_SUITABLE, "it is a knee")
+    drawn(report_on(Film.of(film.instance), not_read=refused), vocabulary, tmp_path, film)
+    assert "Not suitable: it is a knee. This says nothing about findings." in words
+    assert not [text for text in words if "without a prior" in text]
 
 
 def test_it_is_legible_and_the_same_each_time(vocabulary: Vocabulary, tmp_path: Path) -> None:

@@ -68,10 +68,11 @@ def test_dciodvfy_finds_no_error_in_any_kind_of_report(
 def test_dciodvfy_finds_no_error_on_any_real_film(
     real_films: list[Path], vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
-    """Only such errors as the film itself has in what is copied from it."""
     for number, film in enumerate(real_films):
-        path = written(everything(film), vocabulary, film, tmp_path / str(number))
-        assert errors(path) == [], film.name
+        for profile, kind in (("ohif", "Comprehensive3DSR"), ("stone", "ComprehensiveSR")):
+            folder = tmp_path / profile / str(number)
+            path = written(everything(film), vocabulary, film, folder, profile)
+            assert errors(path, kind) == [], film.name
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
