@@ -14,6 +14,8 @@ from dicom_node.association import association
 from dicom_node.peer import Peer
 
 _DUPLICATE = 0x0111
+#: The peer gave no answer: whether it has the object is not known.
+NO_STATUS = 0xFFFF
 #: Statuses after which the same object may be accepted later: out of resources, and a failure in
 #: processing that says nothing of the object (PS3.7 C.5.10).
 _PASSING = frozenset({*range(0xA700, 0xA800), 0x0110})
@@ -32,15 +34,12 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of one object. ``status`` is 0xFFFF when the peer gave none."""
+    """What became of one object. ``status`` is :data:`NO_STATUS` when the peer gave none."""
 
     sop_instance_uid: str
     status: int
     verdict: Verdict
     reason: str = ""
-
-
-_NO_STATUS = 0xFFFF
 
 
 def send(paths: Sequence[Path], peer: Peer) -> list[Sent]:
@@ -63,7 +62,7 @@ def send(paths: Sequence[Path], peer: Peer) -> list[Sent]:
             uid = str(header.SOPInstanceUID)
             if kind not in accepted:
                 reason = f"{peer.name} does not take {kind[0].name} in {kind[1].name}"
-                answers.append(Sent(uid, _NO_STATUS, Verdict.REFUSED, reason))
+                answers.append(Sent(uid, NO_STATUS, Verdict.REFUSED, reason))
             elif not opened.is_established:
                 answers.append(_cut_off(uid, peer))
             else:
@@ -86,4 +85,4 @@ def _read(uid: str, status: int, peer: Peer) -> Sent:
 
 
 def _cut_off(uid: str, peer: Peer) -> Sent:
-    return Sent(uid, _NO_STATUS, Verdict.LATER, f"{peer.name} gave no answer to C-STORE")
+    return Sent(uid, NO_STATUS, Verdict.LATER, f"{peer.name} gave no answer to C-STORE")

@@ -24,16 +24,20 @@ _SECONDS_A_DAY = 86_400
 def sweep(database: Database, spool: Spool, retention: RetentionSection) -> None:
     """Delete the files of each study whose every revision ended longer ago than is wanted, and
     the priors that were fetched longer ago than any study is kept.
+
+    What a rejection note needs of a film stays for longer.
     """
     for state, days in (
         (State.DONE, retention.done_days),
+        (State.RETRACTED, retention.done_days),
         (State.REFUSED, retention.refused_days),
         (State.FAILED, retention.failed_days),
     ):
         for study, job in _over(database, state, days):
             spool.delete(study, _forget_files(database, study, job))
             for number in _jobs_of(database, study):
-                shutil.rmtree(spool.results(number), ignore_errors=True)
+                _forget_results(spool, number)
+    _forget_headers(spool, retention.correctable_days)
     _forget_priors(spool, max(retention.done_days, retention.refused_days, retention.failed_days))
 
 
@@ -59,6 +63,24 @@ def _over(database: Database, state: State, days: float) -> list[tuple[str, int]
     )
     with database.reading() as connection:
         return [(row.study_instance_uid, row.id) for row in connection.execute(rows)]
+
+
+def _forget_results(spool: Spool, job: int) -> None:
+    """All that was made for a job, but for the header of its film."""
+    header = spool.header(job)
+    for path in spool.results(job).glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path != header:
+            path.unlink(missing_ok=True)
+
+
+def _forget_headers(spool: Spool, days: float) -> None:
+    """Those of which nothing can be withdrawn any more, with the last notes beside them."""
+    oldest = time.time() - days * _SECONDS_A_DAY
+    for header in spool.headers():
+        if header.stat().st_mtime < oldest:
+            shutil.rmtree(header.parent, ignore_errors=True)
 
 
 def _forget_priors(spool: Spool, days: float) -> None:

@@ -164,11 +164,12 @@ class LimitsSection(_Section):
 
 
 class RetentionSection(_Section):
-    """How long received files are kept once a study has ended."""
+    """How long received files are kept once a study has ended, and what withdrawing needs."""
 
     done_days: Days = 7
     refused_days: Days = 7
     failed_days: Days = 30
+    correctable_days: Days = 365
 
 
 class LogSection(_Section):

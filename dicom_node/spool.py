@@ -6,6 +6,7 @@
     DATA/studies/STUDY_UID/       received objects, one file each, named by SOP Instance UID
     DATA/priors/STUDY_UID/        earlier studies that this node asked for
     DATA/results/JOB/DESTINATION/ objects that were made
+    DATA/results/JOB/film.dcm     whose film was read, without pixels
     DATA/quarantine/              what cannot be used, named by the SHA-256 of its bytes
 
 Names of files and folders are UIDs, numbers and digests: none holds an identity.
@@ -35,6 +36,7 @@ _UID = re.compile(r"[0-9]+(\.[0-9]+)*")  # PS3.5 9.1; leading zeros of a compone
 _LONGEST_UID = 64
 _SECONDS_A_DAY = 86_400
 _NAMED_FOLDERS = 10_000
+_HEADER = "film.dcm"
 
 
 class Filed(Enum):
@@ -90,6 +92,14 @@ class Spool:
     def results(self, job: int) -> Path:
         """The folder of what was made for a job."""
         return self.root / "results" / str(job)
+
+    def header(self, job: int) -> Path:
+        """The header of the film that was read, as far as a rejection note needs it."""
+        return self.results(job) / _HEADER
+
+    def headers(self) -> Iterator[Path]:
+        """All such headers."""
+        return (self.root / "results").glob(f"*/{_HEADER}")
 
     def below(self, path: Path) -> PurePosixPath:
         """A path as the ledger keeps it."""

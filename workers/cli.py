@@ -15,20 +15,17 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 import dicom_node
 from dicom_node import logs, report
 from dicom_node.errors import Misconfigured, NodeError
-from dicom_node.ledger import jobs, quarantined
-from dicom_node.ledger.database import Database
-from dicom_node.ledger.jobs import State
 from dicom_node.phantom_films import Modality, Photometric
 from dicom_node.text import as_text
-from workers import bench, checking, demo, edge, local, phantoms, showing, supervise, tasks
+from workers import bench, checking, demo, edge, local, phantoms, studies, supervise, tasks
 from workers.drawn import SIDE, Wanted
+from workers.options import CONFIG, ConfigOption, JsonOption, configured, console, print_table
 from workers.plain import tell
-from workers.site import Configuration, configure, open_site
+from workers.site import open_site
 
 app = typer.Typer(
     help="A PACS-side node that lets MedGemma draft chest X-ray findings. Not for clinical use: "
@@ -37,13 +34,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
-
-ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="The site's node.yaml.", show_default=True)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-_CONFIG = Path("config/node.yaml")
 _MONOCHROME2 = Photometric.MONOCHROME2
 
 
@@ -66,31 +56,31 @@ def _options(
 
 
 @app.command()
-def run(config: ConfigOption = _CONFIG) -> None:
+def run(config: ConfigOption = CONFIG) -> None:
     """Run everything on this machine: edge, sender and worker, from one command."""
-    _configure(config)
+    configured(config)
     status = supervise.run(config, _stop_event())
     raise typer.Exit(status)
 
 
 @app.command(name="edge")
-def run_edge(config: ConfigOption = _CONFIG) -> None:
+def run_edge(config: ConfigOption = CONFIG) -> None:
     """Receive studies and keep the ledger moving (needs no torch)."""
-    edge.run(open_site(_configure(config)), _stop_event())
+    edge.run(open_site(configured(config)), _stop_event())
 
 
 @app.command()
-def worker(config: ConfigOption = _CONFIG) -> None:
+def worker(config: ConfigOption = CONFIG) -> None:
     """Read studies with the model; one process for one GPU."""
-    configuration = _configure(config)
+    configuration = configured(config)
     checking.need_torch()
     tasks.run_reader(configuration)
 
 
 @app.command()
-def sender(config: ConfigOption = _CONFIG) -> None:
+def sender(config: ConfigOption = CONFIG) -> None:
     """Fetch priors and deliver results (needs no torch)."""
-    tasks.run_sender(_configure(config))
+    tasks.run_sender(configured(config))
 
 
 @app.command()
@@ -108,11 +98,11 @@ def read(
             help="Every file by itself, and one table; exits with 0 whatever is in it.",
         ),
     ] = False,
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Read local files, without any network, and write the results into a folder."""
-    configuration = _configure(config)
+    configuration = configured(config)
     checking.need_torch()
     reader = local.Reader(configuration, Console(stderr=True))
     if each:
@@ -141,64 +131,17 @@ def _bench(reader: local.Reader, paths: list[Path], out: Path, *, as_json: bool)
     if as_json:
         tell(console, json.dumps([asdict(row) for row in rows], indent=2))
     else:
-        _table(bench.table(rows))
+        print_table(bench.table(rows))
         tell(console, bench.counted(rows))
 
 
-@app.command(name="jobs")
-def list_jobs(
-    config: ConfigOption = _CONFIG,
-    state: Annotated[list[State] | None, typer.Option(help="Only these; repeatable.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
-    as_json: JsonOption = False,
-) -> None:
-    """List the studies: where each is on its way, and why."""
-    database = _ledger(config)
-    found = jobs.listing(database, states=state or (), limit=limit)
-    aside = quarantined.listing(database, limit=limit)
-    if as_json:
-        tell(console, showing.jobs_json(found, aside))
-        return
-    _table(showing.jobs_table(found) if found else "no studies yet")
-    if any(job.leased for job in found):
-        tell(console, "* being worked on now")
-    for one in aside:
-        tell(console, showing.quarantined(one))
+studies.add_to(app)
 
 
 @app.command()
-def show(
-    job: Annotated[int, typer.Argument(help="The number that `dicom-node jobs` gives.")],
-    config: ConfigOption = _CONFIG,
-    picture: Annotated[
-        Path | None, typer.Option(help="Write the picture (PNG) here instead.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show one study: what arrived, which film and prior, each answer, each object, a picture."""
-    site = open_site(_configure(config))
-    row = jobs.get(site.database, job)
-    if as_json:
-        tell(console, showing.story_json(site, row))
-        return
-    for part in showing.story(site, row, picture):
-        tell(console, part) if isinstance(part, str) else _table(part)
-
-
-@app.command()
-def retry(
-    job: Annotated[int, typer.Argument(help="The number that `dicom-node jobs` gives.")],
-    config: ConfigOption = _CONFIG,
-) -> None:
-    """Put a study that failed or was refused back on its way."""
-    state = jobs.retry(_ledger(config), job)
-    tell(console, f"job {job} is {state} again; `dicom-node show {job}` tells how it goes on")
-
-
-@app.command()
-def check(config: ConfigOption = _CONFIG, as_json: JsonOption = False) -> None:
+def check(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """Check the configuration, call every peer by C-ECHO, and load the weights."""
-    configuration = _configure(config)
+    configuration = configured(config)
     results = []
     for result in checking.everything(configuration):
         results.append(result)
@@ -228,9 +171,9 @@ def init(
 
 
 @app.command()
-def migrate(config: ConfigOption = _CONFIG) -> None:
+def migrate(config: ConfigOption = CONFIG) -> None:
     """Bring the ledger up to date; safe while several programs run."""
-    _ledger(config)
+    open_site(configured(config))
     tell(console, "the ledger is up to date")
 
 
@@ -277,16 +220,6 @@ def _fail(error: NodeError, status: int) -> None:
     sys.exit(status)
 
 
-def _configure(config: Path) -> Configuration:
-    configuration = configure(config)
-    logs.configure(configuration.settings.log.level)
-    return configuration
-
-
-def _ledger(config: Path) -> Database:
-    return open_site(_configure(config)).database
-
-
 def _stop_event() -> threading.Event:
     """Set by SIGTERM and by Ctrl-C."""
     stop = threading.Event()
@@ -294,9 +227,3 @@ def _stop_event() -> threading.Event:
     signal.signal(signal.SIGTERM, handler)
     signal.signal(signal.SIGINT, handler)
     return stop
-
-
-def _table(table: Table | str) -> None:
-    """What is not a terminal is searched and copied from: nothing is folded there."""
-    wide = console if console.is_terminal else Console(width=240)
-    wide.print(table)

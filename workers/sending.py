@@ -10,20 +10,24 @@ from pathlib import Path
 
 from dicom_node import outputs, rules
 from dicom_node.archives import ARCHIVES
-from dicom_node.deliver import Verdict
+from dicom_node.deliver import NO_STATUS, Verdict
 from dicom_node.deliver import send as send_objects
 from dicom_node.errors import Rejected, Unreachable
-from dicom_node.ledger import deliveries
-from dicom_node.ledger.deliveries import Delivery, DeliveryState, Made
+from dicom_node.ledger import corrections, deliveries
+from dicom_node.ledger.deliveries import REJECTION, RETRACTION, Delivery, DeliveryState, Made
 from dicom_node.ledger.jobs import Job
 from dicom_node.outputs import Material
 from dicom_node.report import Report, Weights
 from dicom_node.settings import DestinationSection
+from workers import correcting
+from workers.correcting import Place, superseded_by, superseding
 from workers.site import Site
 
 log = logging.getLogger(__name__)
 
 _SECONDS_A_DAY = 86_400
+_TO_SEND = (DeliveryState.PENDING, DeliveryState.SENDING)
+_NOT_ACCEPTED = (*_TO_SEND, DeliveryState.REFUSED)
 _HELD = "held back: `release` in node.yaml is false"
 
 
@@ -37,13 +41,19 @@ class Left:
 
 
 def build(site: Site, job: Job, result: Report, current: Path, prior: Path | None) -> None:
-    """Make the objects of the rule for every destination, and enter them in the ledger.
+    """Make the objects of the rule for every destination, and what withdraws there what earlier
+    revisions of the study have sent; enter them in the ledger.
 
     The same report makes the same bytes, so that doing it again after a crash changes nothing.
+
+    Raises:
+        Unreachable: an earlier revision is being sent just now.
     """
     rule = rules.rule_named(result.rule, site.configuration.rules)
-    made = []
+    standing = corrections.before(site.database, job)
+    made: list[Made] = []
     for destination in site.settings.destinations:
+        stands = standing.at(destination.name)
         material = Material(
             report=result,
             vocabulary=site.configuration.vocabulary,
@@ -51,42 +61,62 @@ def build(site: Site, job: Job, result: Report, current: Path, prior: Path | Non
             current=current,
             prior=prior,
             series=site.settings.result_series,
+            predecessors=correcting.predecessors(job, stands),
         )
+        place = Place(site, job, destination.name, job.retractions)
+        results = []
         for reference, dataset in outputs.build(material, rule.outputs):
-            path = site.spool.results(job.id) / destination.name / f"{reference.output}.dcm"
-            outputs.write(dataset, path)
-            made.append(
-                Made(
-                    destination=destination.name,
-                    output=reference.output,
-                    sop_instance_uid=reference.sop_instance_uid,
-                    series_instance_uid=reference.series_instance_uid,
-                    path=site.spool.below(path),
-                )
-            )
-    deliveries.enter(site.database, job.id, made)
+            output = reference.output
+            outputs.write(dataset, place.path(output))
+            results.append(place.row(output, reference, superseded_by(output, stands)))
+        made += [*results, *superseding(place, material, stands, results)]
+    correcting.keep(site, job, result, current)
+    corrections.take_place(site.database, job, made, standing)
 
 
-def send(site: Site, job: Job, result: Report) -> Left:
-    """Send what is not there yet, one association a destination; a destination that is away does
-    not hold up the others.
+def is_built(site: Site, job: Job) -> bool:
+    """Whether the results of a job were made since the last of them were withdrawn."""
+    return any(
+        row.made.retractions == job.retractions and row.made.output != RETRACTION
+        for row in deliveries.of_job(site.database, job.id)
+    )
+
+
+def bring(site: Site, job: Job, result: Report) -> None:
+    """Send what is not there yet.
+
+    Raises:
+        Unreachable: not all is there yet.
+        Rejected: something never will be.
     """
+    left = _send(site, job, result)
+    if left.waiting and not _is_too_old(site, job, left):
+        raise Unreachable("; ".join(left.waiting))
+    if left.waiting:
+        days = site.settings.delivery.give_up_days
+        raise Rejected(f"given up after {days:g} days: {'; '.join(left.waiting + left.refused)}")
+    if left.refused:
+        raise Rejected("; ".join(left.refused))
+
+
+def _send(site: Site, job: Job, result: Report) -> Left:
+    """Send what is not there yet; a destination that is away does not hold up the others."""
     refused, waiting, reasons = [], [], set()
-    rows = deliveries.of_job(site.database, job.id)
-    for destination in site.settings.destinations:
-        mine = [row for row in rows if row.made.destination == destination.name]
-        _send_to(site, job, result, destination, mine)
+    by = {one.name: _send_to(site, job, result, one) for one in site.settings.destinations}
     for row in deliveries.of_job(site.database, job.id):
-        told = f"{row.made.output} at {row.made.destination}: {row.reason or row.state}"
-        if row.state is DeliveryState.REFUSED:
+        if not row.counts or row.state is DeliveryState.THERE:
+            continue
+        why = by.get(row.made.destination, "") or row.reason or row.state
+        told = f"{row.made.output} at {row.made.destination}: {why}"
+        if row.state is DeliveryState.REFUSED or by.get(row.made.destination):
             refused.append(told)
-        elif row.state is not DeliveryState.THERE:
+        else:
             waiting.append(told)
             reasons.add(row.reason)
     return Left(tuple(refused), tuple(waiting), held=reasons == {_HELD})
 
 
-def is_too_old(site: Site, job: Job, left: Left) -> bool:
+def _is_too_old(site: Site, job: Job, left: Left) -> bool:
     """Whether delivery has been tried for longer than the site wants; what the site itself holds
     back may wait for ever.
     """
@@ -94,21 +124,29 @@ def is_too_old(site: Site, job: Job, left: Left) -> bool:
     return not left.held and time.time() - job.state_since > longest
 
 
-def _send_to(
-    site: Site, job: Job, result: Report, destination: DestinationSection, rows: list[Delivery]
-) -> None:
-    pending = [row for row in rows if row.state is DeliveryState.PENDING]
+def _send_to(site: Site, job: Job, result: Report, destination: DestinationSection) -> str:
+    """Send what can be sent now; why the destination has none of it, empty where it has.
+
+    A note that takes back what was superseded is sent once all that takes its place is accepted,
+    so that the destination has a whole set at any time; a retraction does not wait.
+    """
+    before = {row.id for row in _there(site, job, destination, DeliveryState.SENT)}
     try:
-        if pending:
+        _store(site, job, destination, _to_send(site, job, destination, (RETRACTION,)))
+        if results := _to_send(site, job, destination, ()):
             _permit(site, result, destination)
-        _store(site, job, destination, pending)
-        _verify(site, job, destination, rows)
+            _store(site, job, destination, results)
+        if not _there(site, job, destination, *_NOT_ACCEPTED, notes=()):
+            _store(site, job, destination, _to_send(site, job, destination, (REJECTION,)))
+        _verify(site, job, destination, before)
     except Rejected as error:
-        for row in _not_there(site, job, destination):
+        for row in _there(site, job, destination, DeliveryState.PENDING):
             deliveries.outcome(site.database, job.id, row, DeliveryState.REFUSED, str(error))
+        return str(error)
     except Unreachable as error:
-        for row in _not_there(site, job, destination):
+        for row in _there(site, job, destination, *_TO_SEND, DeliveryState.SENT):
             deliveries.outcome(site.database, job.id, row, row.state, str(error))
+    return ""
 
 
 def _permit(site: Site, result: Report, destination: DestinationSection) -> None:
@@ -126,35 +164,39 @@ def _permit(site: Site, result: Report, destination: DestinationSection) -> None
 def _store(
     site: Site, job: Job, destination: DestinationSection, pending: Sequence[Delivery]
 ) -> None:
-    if not pending:
+    """Send some objects in one association. The ledger knows before that they may be there."""
+    claimed = deliveries.claim(site.database, job, pending) if pending else []
+    if not claimed:
         return
     peer = site.settings.peer(destination.name, destination)
-    rows = {row.made.sop_instance_uid: row for row in pending}
-    for sent in send_objects([site.spool.root / row.made.path for row in pending], peer):
+    rows = {row.made.sop_instance_uid: row for row in claimed}
+    try:
+        answers = send_objects([site.spool.root / row.made.path for row in claimed], peer)
+    except (Rejected, Unreachable):  # before anything was sent
+        deliveries.give_back(site.database, claimed)
+        raise
+    for sent in answers:
         row = rows[sent.sop_instance_uid]
         log.info("%s to %s: 0x%04X", row.made.output, destination.name, sent.status)
+        # Without a status nobody knows whether it is there.
+        later = DeliveryState.SENDING if sent.status == NO_STATUS else row.state
         state = {
             Verdict.ACCEPTED: DeliveryState.SENT,
             Verdict.WARNING: DeliveryState.SENT,
             Verdict.REFUSED: DeliveryState.REFUSED,
-            Verdict.LATER: DeliveryState.PENDING,
+            Verdict.LATER: later,
         }[sent.verdict]
         deliveries.outcome(site.database, job.id, row, state, sent.reason)
 
 
-def _verify(
-    site: Site, job: Job, destination: DestinationSection, rows: Sequence[Delivery]
-) -> None:
+def _verify(site: Site, job: Job, destination: DestinationSection, before: set[int]) -> None:
     """What was accepted counts as there once a query finds it, if the site wants to ask.
 
-    What was accepted at an earlier attempt and is still not found is sent again.
+    What was accepted at an earlier attempt (rows ``before``) and is still not found is sent again.
     """
-    before = {row.id for row in rows if row.state is DeliveryState.SENT}
     peer = site.settings.peer(destination.name, destination)
     archive = ARCHIVES["dimse"](peer, "c-get")
-    for row in deliveries.of_job(site.database, job.id):
-        if row.made.destination != destination.name or row.state is not DeliveryState.SENT:
-            continue
+    for row in _there(site, job, destination, DeliveryState.SENT):
         try:
             found = destination.verify == "none" or archive.has_instance(
                 job.study_instance_uid, row.made.series_instance_uid, row.made.sop_instance_uid
@@ -170,10 +212,27 @@ def _verify(
             deliveries.outcome(site.database, job.id, row, DeliveryState.PENDING, reason)
 
 
-def _not_there(site: Site, job: Job, destination: DestinationSection) -> list[Delivery]:
+def _to_send(
+    site: Site, job: Job, destination: DestinationSection, notes: tuple[str, ...]
+) -> list[Delivery]:
+    return _there(site, job, destination, *_TO_SEND, notes=notes)
+
+
+def _there(
+    site: Site,
+    job: Job,
+    destination: DestinationSection,
+    *states: DeliveryState,
+    notes: tuple[str, ...] | None = None,
+) -> list[Delivery]:
+    """What is to be at a destination and is in one of these states; of the notes of these names,
+    none: the results, or of all.
+    """
     return [
         row
         for row in deliveries.of_job(site.database, job.id)
         if row.made.destination == destination.name
-        and row.state in (DeliveryState.PENDING, DeliveryState.SENT)
+        and row.counts
+        and row.state in states
+        and (notes is None or (row.made.output in notes if notes else not row.made.is_note))
     ]

@@ -60,6 +60,7 @@ class Worker:
             jobs.FETCH: way.fetch,
             jobs.READ: lambda site, job: way.read(site, job, self.engine),
             jobs.DELIVER: way.deliver,
+            jobs.RETRACT: way.retract,
         }[stage]
         if stage is jobs.READ and not self._engine_opens():
             return
@@ -111,10 +112,10 @@ def run_reader(configuration: Configuration) -> None:
 
 
 def run_sender(configuration: Configuration) -> None:
-    """Run the sender: it fetches priors and delivers results. It needs no torch."""
+    """Run the sender: it fetches priors, and delivers or takes back results. It needs no torch."""
     _run(
         configuration,
-        (jobs.FETCH, jobs.DELIVER),
+        (jobs.FETCH, jobs.DELIVER, jobs.RETRACT),
         f"--pool=threads --concurrency={_SENDER_THREADS}".split(),
     )
 

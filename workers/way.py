@@ -3,6 +3,7 @@
 1. :func:`fetch`: is all here, does a rule read it, which film, and is there a prior?
 2. :func:`read`: the model reads; the report is published. The GPU's work ends here.
 3. :func:`deliver`: the objects are built and brought to every destination.
+4. :func:`retract`: only where an administrator wants it: all that was brought is taken back.
 
 An error's type decides what becomes of the study; see ``dicom_node.errors``.
 """
@@ -19,7 +20,7 @@ from dicom_node import logs, report, rules
 from dicom_node.archives import FoundSeries
 from dicom_node.errors import BadAnswer, BadStudy, Misconfigured, NotForUs, Rejected, Unreachable
 from dicom_node.headers import read_study
-from dicom_node.ledger import deliveries, jobs, reopening
+from dicom_node.ledger import corrections, jobs, reopening
 from dicom_node.ledger.jobs import Job, Stage, State
 from dicom_node.ledger.retrievals import retrieving
 from dicom_node.priors import find_prior
@@ -27,7 +28,7 @@ from dicom_node.report import NotReadBecause, Prior, PriorOutcome, Report
 from dicom_node.rules import Plan
 from dicom_node.study import Study
 from models.engines.base import Engine
-from workers import counting, following, reading, sending
+from workers import counting, following, reading, retracting, sending
 from workers.site import Site
 
 log = logging.getLogger(__name__)
@@ -147,18 +148,20 @@ def read(site: Site, job: Job, engine: Engine) -> None:
 
 def deliver(site: Site, job: Job) -> None:
     """Build the objects, once; send what is not there yet."""
-    result = report.from_json(job.report or "")
-    if not deliveries.of_job(site.database, job.id):
+    if later := corrections.later(site.database, job):
+        _end(site, job, State.DONE, f"revision {later} takes its place")
+        return
+    result = retracting.of_job(job)
+    if not sending.is_built(site, job):
         sending.build(site, job, result, *films(site, job, result))
-    left = sending.send(site, job, result)
-    if left.waiting and not sending.is_too_old(site, job, left):
-        raise Unreachable("; ".join(left.waiting))
-    if left.waiting:
-        days = site.settings.delivery.give_up_days
-        raise Rejected(f"given up after {days:g} days: {'; '.join(left.waiting + left.refused)}")
-    if left.refused:
-        raise Rejected("; ".join(left.refused))
+    sending.bring(site, job, result)
     _end(site, job, *_ending(result))
+
+
+def retract(site: Site, job: Job) -> None:
+    """Bring the notes that take back what was sent."""
+    sending.bring(site, job, retracting.of_job(job))
+    _end(site, job, State.RETRACTED, "withdrawn by hand")
 
 
 def plan_of(site: Site, job: Job) -> Plan:

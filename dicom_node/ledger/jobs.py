@@ -2,9 +2,9 @@
 
 ::
 
-    received → queued → fetching → reading → read → delivering → done
-       ↑            ↘        ↘          ↘                 ↘
-       |            refused  failed     failed            failed
+    received → queued → fetching → reading → read → delivering → done → retracting → retracted
+       ↑            ↘        ↘          ↘                 ↘                       ↘
+       |            refused  failed     failed            failed                  failed
        └ fetching: the archive holds more images than have arrived
 
 A state with an open lease is being worked on; without one it waits for a worker. A worker takes
@@ -23,10 +23,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, or_, 
 
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger.database import Database, now
-from dicom_node.ledger.deliveries import DeliveryState
 from dicom_node.ledger.history import note
-from dicom_node.ledger.tables import deliveries, instances, jobs
-from dicom_node.report import from_json
+from dicom_node.ledger.tables import instances, jobs
 from dicom_node.study import Priority
 
 _NEVER = 1e12  # seconds since 1970: after every time that a job may be due
@@ -44,11 +42,13 @@ class State(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     FAILED = "failed"
+    RETRACTING = "retracting"
+    RETRACTED = "retracted"
 
     @property
     def is_final(self) -> bool:
         """Nothing more will happen to the study by itself."""
-        return self in (State.DONE, State.REFUSED, State.FAILED)
+        return self in (State.DONE, State.REFUSED, State.FAILED, State.RETRACTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,8 @@ class Stage:
 FETCH = Stage("fetch", (State.QUEUED, State.FETCHING), State.FETCHING)
 READ = Stage("read", (State.READING,), State.READING)
 DELIVER = Stage("deliver", (State.READ, State.DELIVERING), State.DELIVERING)
-STAGES = (FETCH, READ, DELIVER)
+RETRACT = Stage("retract", (State.RETRACTING,), State.RETRACTING)
+STAGES = (FETCH, READ, DELIVER, RETRACT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Job:
     prior: str | None
     report: str | None
     prior_until: float | None = None
+    retractions: int = 0  # how often results of it were withdrawn
 
     @property
     def waits_for_prior(self) -> bool:
@@ -118,7 +120,7 @@ def lease(
             lost = row.lost + (row.lease_until is not None)
             if lost >= attempts:
                 text = f"stopped after {attempts} attempts to {stage.name} that did not end"
-                _move(connection, row.id, State.FAILED, reason=text)
+                move(connection, row.id, State.FAILED, reason=text)
                 continue
             begun = row.state == stage.working
             connection.execute(
@@ -154,21 +156,23 @@ def advance(
     else has the job by now, or when what is to be ``provided`` does not hold.
     """
     with database.writing() as connection:
-        mine = connection.execute(
-            select(jobs.c.id).where(
-                jobs.c.id == job.id,
-                jobs.c.lease_owner == job.lease_owner,
-                jobs.c.attempts == job.attempts,
-                jobs.c.state == job.state,
-                true() if provided is None else provided,
-            )
-        ).first()
-        if mine is None:
+        if not holds(connection, job, true() if provided is None else provided):
             return False
-        _move(connection, job.id, state, reason=reason, wait=wait, **columns)
+        move(connection, job.id, state, reason=reason, wait=wait, **columns)
         if also is not None:
             also(connection)
     return True
+
+
+def holds(connection: Connection, job: Job, *more: ColumnElement[bool]) -> bool:
+    """Whether a job is as it was when it was leased: nobody else has it by now."""
+    same = (
+        jobs.c.id == job.id,
+        jobs.c.lease_owner == job.lease_owner,
+        jobs.c.attempts == job.attempts,
+        jobs.c.state == job.state,
+    )
+    return connection.execute(select(jobs.c.id).where(*same, *more)).first() is not None
 
 
 def waiting(database: Database) -> dict[str, int]:
@@ -189,7 +193,16 @@ def get(database: Database, job: int) -> Job:
         Misconfigured: there is no such job.
     """
     with database.reading() as connection:
-        row = connection.execute(_jobs().where(jobs.c.id == job)).first()
+        return found(connection, job)
+
+
+def found(connection: Connection, job: int) -> Job:
+    """One job, within a transaction.
+
+    Raises:
+        Misconfigured: there is no such job.
+    """
+    row = connection.execute(_jobs().where(jobs.c.id == job)).first()
     if row is None:
         raise Misconfigured(f"there is no job {job}; `dicom-node jobs` lists them")
     return _job(row)
@@ -235,34 +248,10 @@ def is_behind(database: Database, job: Job) -> bool:
         return connection.execute(_earlier(job).where(jobs.c.state.in_(unread))).first() is not None
 
 
-def retry(database: Database, job: int) -> State:
-    """Put a job that failed or was refused back on its way: to delivery if it was read.
-
-    Of a film that could not be read, or was not suitable, nothing was read: it is read again, and
-    what was told of it counts as withdrawn, so that the new objects get UIDs of their own.
-    Returns the state it is in now.
-
-    Raises:
-        Misconfigured: there is no such job, or it has not ended so.
-    """
-    with database.writing() as connection:
-        row = connection.execute(_jobs().where(jobs.c.id == job)).first()
-        if row is None:
-            raise Misconfigured(f"there is no job {job}; `dicom-node jobs` lists them")
-        if row.state not in (State.FAILED, State.REFUSED):
-            raise Misconfigured(
-                f"job {job} is {row.state}: only failed or refused jobs are retried"
-            )
-        told = row.report is not None and from_json(row.report).not_read is not None
-        state = State.QUEUED if row.report is None or told else State.READ
-        again = {"report": None, "prior": None, "retractions": row.retractions + 1} if told else {}
-        _move(connection, job, state, reason="retried by hand", **again)
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.job_id == job, deliveries.c.state == DeliveryState.REFUSED)
-            .values(state=DeliveryState.PENDING)
-        )
-        return state
+def of_study(connection: Connection, study_instance_uid: str) -> list[Job]:
+    """All revisions of a study, in order."""
+    rows = _jobs().where(jobs.c.study_instance_uid == study_instance_uid)
+    return [_job(row) for row in connection.execute(rows.order_by(jobs.c.revision))]
 
 
 def _earlier(job: Job) -> Select[Any]:
@@ -294,7 +283,7 @@ def _in_turn(stage: Stage, patience: float | None) -> Select[Any]:
     return rows.order_by(jobs.c.priority.desc(), jobs.c.due_at)
 
 
-def _move(
+def move(
     connection: Connection,
     job: int,
     state: State,
@@ -303,6 +292,7 @@ def _move(
     wait: float = 0.0,
     **columns: Any,
 ) -> None:
+    """Put a job into a state, due after ``wait`` seconds, whoever has it."""
     before = connection.execute(select(jobs.c.state).where(jobs.c.id == job)).scalar_one()
     moved: dict[str, Any] = (
         {"state_since": now(), "attempts": 0, "lost": 0} if state != before else {}
@@ -347,4 +337,5 @@ def _job(row: Row[Any]) -> Job:
         prior=row.prior,
         report=row.report,
         prior_until=row.prior_until,
+        retractions=row.retractions,
     )

@@ -125,6 +125,7 @@ deliveries = Table(
     Column("output", String(32), nullable=False),
     Column("sop_instance_uid", UID, nullable=False, index=True),
     Column("series_instance_uid", UID, nullable=False),
+    Column("sop_class_uid", UID, nullable=False, server_default=""),
     Column("path", Text, nullable=False),  # below the spool
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False, default=0),

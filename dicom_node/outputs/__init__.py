@@ -13,7 +13,7 @@ from dicom_node.outputs.ends import wanted
 from dicom_node.outputs.files import write
 from dicom_node.outputs.material import Material, Reference
 
-__all__ = ["OUTPUTS", "Material", "Reference", "build", "write"]
+__all__ = ["OUTPUTS", "Material", "Reference", "build", "reference", "write"]
 
 #: Each gets all that there is; None when the report gives no occasion for its object. They are
 #: built in this order: what names the others stands last.
@@ -42,12 +42,13 @@ def build(material: Material, outputs: Collection[str]) -> Iterator[tuple[Refere
             continue
         dataset = make(material)
         if dataset is not None:
-            reference = _reference(output, dataset)
-            material = replace(material, beside=(*material.beside, reference))
-            yield reference, dataset
+            made = reference(output, dataset)
+            material = replace(material, beside=(*material.beside, made))
+            yield made, dataset
 
 
-def _reference(output: str, dataset: Dataset) -> Reference:
+def reference(output: str, dataset: Dataset) -> Reference:
+    """How other objects name one."""
     return Reference(
         output=output,
         study_instance_uid=str(dataset.StudyInstanceUID),

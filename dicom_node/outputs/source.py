@@ -16,11 +16,13 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import BaseTag
+from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_node.errors import BadStudy
 from dicom_node.headers import UNDECODABLE
+from dicom_node.outputs.files import write
 from dicom_node.report import Film, Report
 
 #: Of the modules Patient, Clinical Trial Subject, General Study and SOP Common (PS3.3 C.7.1.1,
@@ -59,6 +61,15 @@ _CARRIED = (
 )
 #: Attributes of :data:`_CARRIED` that only help when they are well formed.
 _FORMS = {"TimezoneOffsetFromUTC": re.compile(r"[+-](0\d|1[0-4])[0-5]\d")}
+#: By what a file is known to be a film.
+_NAMED = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "Rows",
+    "Columns",
+)
 #: What highdicom reads of evidence and would miss (all Type 2).
 _TYPE_2 = (
     "PatientName",
@@ -93,6 +104,22 @@ def read(path: Path, film: Film) -> Dataset:
     if stated != named:
         raise BadStudy("a file is not the film that the report names")
     return header
+
+
+def keep_header(path: Path, film: Film, goal: Path) -> None:
+    """Write whose a film is and which film, as :func:`read` wants it, and nothing else of it.
+
+    Raises:
+        BadStudy: the file is not that film.
+        Unreachable: the disk does not take it.
+    """
+    header = read(path, film)
+    kept = Dataset()
+    kept.file_meta = FileMetaDataset()
+    kept.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    for keyword in (*_NAMED, *_CARRIED):
+        copy_element(header, kept, keyword)
+    write(kept, goal)
 
 
 def evidence(film: Film) -> Dataset:

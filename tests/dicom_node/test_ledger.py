@@ -324,8 +324,9 @@ def test_a_retrieval_is_known_only_while_it_lasts(database: Database) -> None:
 def test_an_object_is_entered_once_for_each_destination(database: Database) -> None:
     job = queued(database)
     made = deliveries.Made("a", "sr", "1.5", "1.4", PurePosixPath("results/1/a/sr.dcm"))
-    deliveries.enter(database, job, [made])
-    deliveries.enter(database, job, [made])
+    for _ in range(2):
+        with database.writing() as connection:
+            deliveries.enter(connection, job, [made])
 
     (row,) = deliveries.of_job(database, job)
     assert row.made == made

@@ -22,7 +22,7 @@ from dicom_node.spool import Spool
 CR = "1.2.840.10008.5.1.4.1.1.1"
 DAY = 86_400
 RETENTION = RetentionSection(done_days=7, refused_days=3, failed_days=30)
-FINAL = {State.DONE: 7, State.REFUSED: 3, State.FAILED: 30}
+FINAL = {State.DONE: 7, State.REFUSED: 3, State.FAILED: 30, State.RETRACTED: 7}
 RUNNING = [state for state in State if state not in FINAL]
 
 

@@ -78,7 +78,8 @@ def _enter(site: Site, film: Path) -> Report:
         assert held is not None
         if stage is DELIVER:
             made = Made("pacs", "sr", "1.2.840.99.9", "1.2.840.99.10", site.spool.below(place))
-            deliveries.enter(site.database, job, [made])
+            with site.database.writing() as connection:
+                deliveries.enter(connection, job, [made])
             (row,) = deliveries.of_job(site.database, job)
             deliveries.outcome(site.database, job, row, DeliveryState.PENDING, "it is away")
             (row,) = deliveries.of_job(site.database, job)

@@ -38,14 +38,15 @@ from dicom_node.errors import (
     Rejected,
     Unreachable,
 )
-from dicom_node.ledger import arrivals, completion, deliveries, history, jobs, tables
+from dicom_node.ledger import arrivals, completion, deliveries, history, jobs, retrying, tables
 from dicom_node.ledger.arrivals import Arrival
-from dicom_node.ledger.jobs import DELIVER, FETCH, READ, Job, Stage, State
+from dicom_node.ledger.jobs import DELIVER, FETCH, READ, RETRACT, Job, Stage, State
+from dicom_node.outputs.rejection import Reason
 from dicom_node.peer import Peer
 from dicom_node.report import NotRead, NotReadBecause, Weights
 from dicom_node.study import Priority
 from models.engines.base import Answer, Identity, Request
-from workers import way
+from workers import retracting, way
 from workers.site import Site, configure, open_site
 
 BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
@@ -142,10 +143,12 @@ def film(tmp_path: Path) -> Path:
 def in_stage(node: Node, film: Path, stage: Stage) -> int:
     """A job that waits for a worker of this stage."""
     job = node.receive(film)
-    if stage in (READ, DELIVER):
+    if stage is not FETCH:
         assert node.fetch()
-    if stage is DELIVER:
+    if stage in (DELIVER, RETRACT):
         assert node.read()
+    if stage is RETRACT:
+        retracting.retract(node.site, job, Reason.QUALITY)
     return job
 
 
@@ -774,7 +777,8 @@ def test_a_prior_that_comes_late_reopens_the_study_by_configuration(
         assert not node.fetch(), "it is not opened a third time"
         assert len(jobs.listing(node.site.database)) == 2
         made = [dcmread(path) for path in pacs.files()]
-    assert len({one.SOPInstanceUID for one in made}) == len(made) == 4
+    assert sorted(one.Modality for one in made) == ["KO", "SEG", "SEG", "SR", "SR"]
+    assert len({one.SOPInstanceUID for one in made}) == len(made)
     results = [report.from_json(node.job(one).report or "") for one in (first, second.id)]
     assert [one.prior.outcome for one in results] == ["not retrieved in time", "used"]
     assert [one.film for one in results] == [results[0].film] * 2
@@ -932,7 +936,7 @@ def test_a_film_that_was_not_read_is_read_again_when_it_is_retried(node: Node, f
     engine.suitable = 0.02
     assert node.read(engine)
     assert node.deliver()
-    assert jobs.retry(node.site.database, job) is State.QUEUED
+    assert retrying.retry(node.site.database, job) is State.QUEUED
     assert node.fetch()
     assert node.read()
     assert report.from_json(node.job(job).report or "").not_read is None
@@ -957,7 +961,7 @@ def test_a_supine_film_is_read_with_its_caveat(node: Node, tmp_path: Path) -> No
 DIES = """
 import os, signal, sys
 from dicom_node.ledger import jobs
-from workers import way
+from workers import retracting, way
 from workers.site import configure, open_site
 site = open_site(configure(__import__("pathlib").Path(sys.argv[1])))
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)

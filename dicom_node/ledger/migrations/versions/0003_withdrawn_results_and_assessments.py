@@ -8,6 +8,12 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
+#: SOP Classes of the objects that there were then.
+_MADE_BEFORE = {
+    "sr": "1.2.840.10008.5.1.4.1.1.88.34",
+    "seg": "1.2.840.10008.5.1.4.1.1.66.4",
+}
+
 
 def upgrade() -> None:
     """Bring the schema from the revision before to this one.
@@ -23,12 +29,23 @@ def upgrade() -> None:
             sa.Column("retractions", sa.Integer(), nullable=False, server_default=none)
         )
         batch_op.add_column(sa.Column("withdrawn_by", sa.Integer(), nullable=True))
+        batch_op.add_column(
+            sa.Column(
+                "sop_class_uid", sa.String(length=64), nullable=False, server_default=sa.text("''")
+            )
+        )
         batch_op.drop_constraint(
             batch_op.f("uq_deliveries_job_id_destination_output"), type_="unique"
         )
         batch_op.create_unique_constraint(
             batch_op.f("uq_deliveries_job_id_destination_output_retractions"),
             ["job_id", "destination", "output", "retractions"],
+        )
+    for output, sop_class in _MADE_BEFORE.items():
+        op.execute(
+            sa.text(
+                "UPDATE deliveries SET sop_class_uid = :sop_class WHERE output = :output"
+            ).bindparams(sop_class=sop_class, output=output)
         )
     op.create_table(
         "assessments",

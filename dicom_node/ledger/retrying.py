@@ -1,0 +1,73 @@
+"""Putting a study that has ended back on its way, by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from dicom_node.errors import Misconfigured
+from dicom_node.ledger import jobs
+from dicom_node.ledger.database import Database
+from dicom_node.ledger.deliveries import RETRACTION, DeliveryState
+from dicom_node.ledger.jobs import Job, State
+from dicom_node.ledger.tables import deliveries
+from dicom_node.report import from_json
+
+
+def retry(database: Database, job: int, *, again: bool = False) -> State:
+    """Put a job that failed, was refused or was retracted back on its way: to delivery if it was
+    read. A retraction that failed goes on.
+
+    Of a film that could not be read, or was not suitable, nothing was read: it is read again, as
+    ``again`` wants it for any job that has ended. What was told of it counts as withdrawn then, so
+    that the new objects get UIDs of their own. Returns the state it is in now.
+
+    Raises:
+        Misconfigured: there is no such job, or it has not ended so.
+    """
+    with database.writing() as connection:
+        row = jobs.found(connection, job)
+        _check(row, again=again)
+        state, columns = _back(connection, row, again=again)
+        jobs.move(connection, job, state, reason="retried by hand", **columns)
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.job_id == job, deliveries.c.state == DeliveryState.REFUSED)
+            .values(state=DeliveryState.PENDING)
+        )
+        return state
+
+
+def _check(job: Job, *, again: bool) -> None:
+    ended = (State.FAILED, State.REFUSED, State.RETRACTED)
+    if job.state in ended or (again and job.state is State.DONE):
+        return
+    hint = "; --again reads it again" if job.state is State.DONE else ""
+    raise Misconfigured(
+        f"job {job.id} is {job.state}: only failed, refused or retracted jobs are retried{hint}"
+    )
+
+
+def _back(connection: Connection, job: Job, *, again: bool) -> tuple[State, dict[str, Any]]:
+    if job.state is State.FAILED and _retracts(connection, job):
+        return State.RETRACTING, {}
+    if job.report is None:
+        return State.QUEUED, {}
+    if again or from_json(job.report).not_read is not None:
+        columns = {"report": None, "prior": None, "retractions": job.retractions + 1}
+        return State.QUEUED, columns
+    return State.READ, {}
+
+
+def _retracts(connection: Connection, job: Job) -> bool:
+    """Whether a retraction was the last thing that was begun, and has not ended."""
+    latest = select(deliveries.c.output, deliveries.c.state).where(
+        deliveries.c.job_id == job.id, deliveries.c.retractions == job.retractions
+    )
+    rows = connection.execute(latest).all()
+    return (
+        bool(rows)
+        and all(row.output == RETRACTION for row in rows)
+        and any(row.state != DeliveryState.THERE for row in rows)
+    )

@@ -1,0 +1,121 @@
+"""What takes back what was sent: predecessors that a new report names, and rejection notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dicom_node import outputs
+from dicom_node.errors import BadStudy
+from dicom_node.ledger.deliveries import REJECTION, Delivery, Made
+from dicom_node.ledger.jobs import Job
+from dicom_node.outputs import Material, Reference, rejection
+from dicom_node.outputs.rejection import Reason, Rejection
+from dicom_node.outputs.source import keep_header
+from dicom_node.report import Report
+from workers.site import Site
+
+_SR = "sr"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the objects of a job for one destination are written.
+
+    ``retractions`` counts how often results of the job have been withdrawn before them.
+    """
+
+    site: Site
+    job: Job
+    destination: str
+    retractions: int
+
+    def path(self, output: str) -> Path:
+        """The file of one; no object is written where an earlier one may still wait."""
+        name = f"{output}-{self.retractions}" if self.retractions else output
+        return self.site.spool.results(self.job.id) / self.destination / f"{name}.dcm"
+
+    def row(self, output: str, made: Reference, withdraws: Sequence[Delivery] = ()) -> Made:
+        """What the ledger is to know of one."""
+        return Made(
+            destination=self.destination,
+            output=output,
+            sop_instance_uid=made.sop_instance_uid,
+            series_instance_uid=made.series_instance_uid,
+            sop_class_uid=made.sop_class_uid,
+            path=self.site.spool.below(self.path(output)),
+            retractions=self.retractions,
+            withdraws=tuple(row.id for row in withdraws),
+        )
+
+
+def predecessors(job: Job, standing: Sequence[Delivery]) -> tuple[Reference, ...]:
+    """The Structured Reports of a destination that a new one takes the place of: all of them, for
+    of the latest it may not be known whether it is there.
+    """
+    return tuple(_reference(job, row) for row in standing if row.made.output == _SR)
+
+
+def superseded_by(output: str, standing: Sequence[Delivery]) -> list[Delivery]:
+    """What an object of this name takes the place of by itself: an SR that of others."""
+    return [row for row in standing if output == row.made.output == _SR]
+
+
+def superseding(
+    place: Place, material: Material, standing: Sequence[Delivery], results: Sequence[Made]
+) -> list[Made]:
+    """The note that takes back what no object among ``results`` takes the place of, if any."""
+    succeeded = {row for one in results for row in one.withdraws}
+    named = [row for row in standing if row.id not in succeeded]
+    revision = place.job.revision
+    earlier = any(row.job != place.job.id for row in named)
+    who = f"revision {revision} of the results" if earlier else "a new reading"
+    why = f"{who} takes their place"
+    if not named:
+        return []
+    return [note(place, material, named, output=REJECTION, reason=Reason.QUALITY, why=why)]
+
+
+def note(
+    place: Place,
+    material: Material,
+    named: Sequence[Delivery],
+    *,
+    output: str,
+    reason: Reason,
+    why: str,
+) -> Made:
+    """Write a rejection note, and tell what the ledger is to know of it."""
+    references = tuple(_reference(place.job, row) for row in named)
+    dataset = rejection.build(material, Rejection(reason, why, references))
+    outputs.write(dataset, place.path(output))
+    return place.row(output, outputs.reference(output, dataset), named)
+
+
+def keep(site: Site, job: Job, result: Report, film: Path) -> None:
+    """Keep of the film what a note needs; retention deletes the film long before it."""
+    keep_header(film, result.film, site.spool.header(job.id))
+
+
+def header(site: Site, job: Job, result: Report) -> Path:
+    """Where the header of the film that a job read is kept.
+
+    Raises:
+        BadStudy: nowhere any more.
+    """
+    film = site.spool.study(job.study_instance_uid) / f"{result.film.sop_instance_uid}.dcm"
+    for path in (site.spool.header(job.id), film):
+        if path.exists():
+            return path
+    raise BadStudy("the header of the film is no longer in the spool (see retention)")
+
+
+def _reference(job: Job, row: Delivery) -> Reference:
+    return Reference(
+        output=row.made.output,
+        study_instance_uid=job.study_instance_uid,
+        series_instance_uid=row.made.series_instance_uid,
+        sop_class_uid=row.made.sop_class_uid,
+        sop_instance_uid=row.made.sop_instance_uid,
+    )

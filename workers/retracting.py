@@ -1,0 +1,82 @@
+"""Taking back all that was sent of a study, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from dicom_node import report
+from dicom_node.errors import Misconfigured
+from dicom_node.ledger import corrections, jobs
+from dicom_node.ledger.deliveries import RETRACTION, Made
+from dicom_node.ledger.jobs import Job, State
+from dicom_node.outputs import Material
+from dicom_node.outputs.rejection import Reason
+from dicom_node.report import Report
+from workers import correcting
+from workers.correcting import Place
+from workers.site import Site
+
+
+def retract(site: Site, number: int, reason: Reason) -> str:
+    """Take back all that a job has sent; what it has not sent yet, it sends no more.
+
+    Returns what is going to happen, as a line for people.
+
+    Raises:
+        Misconfigured: there is no such job, it has sent nothing, it is being worked on just now, or
+            one of its destinations is no longer in ``node.yaml``.
+        BadStudy: the header of the film is no longer kept.
+    """
+    job = jobs.get(site.database, number)
+    if job.state in (State.RETRACTED, State.RETRACTING):
+        return f"job {number} is {job.state} already; nothing was changed"
+    standing = corrections.of(site.database, job)
+    if not standing.rows and job.state not in (State.READ, State.DELIVERING):
+        raise Misconfigured(
+            f"job {number} is {job.state}: nothing that it sent is still to be withdrawn"
+        )
+    why = f"withdrawn by hand, for reasons of {reason}"
+    notes = _notes(site, job, standing, reason, why)
+    corrections.retract(site.database, job, notes, standing, why=why)
+    site.ring(jobs.RETRACT)
+    count, places = len(standing.rows), len(notes)
+    return (
+        f"job {number} is retracting: {count} object(s) at {places} destination(s); "
+        f"`dicom-node show {number}` tells how it goes on"
+    )
+
+
+def _notes(
+    site: Site, job: Job, standing: corrections.Standing, reason: Reason, why: str
+) -> list[Made]:
+    """A note for each destination at which something stands."""
+    destinations = {one.name: one for one in site.settings.destinations}
+    if gone := {row.made.destination for row in standing.rows} - destinations.keys():
+        raise Misconfigured(
+            f"job {job.id} has sent results to {', '.join(sorted(gone))}, which is no longer among "
+            "the destinations in node.yaml"
+        )
+    notes = []
+    for name, destination in destinations.items():
+        if rows := standing.at(name):
+            result = replace(of_job(job), read_at=datetime.now().astimezone())
+            film = correcting.header(site, job, result)
+            correcting.keep(site, job, result, film)  # anew: it is needed until the note is there
+            material = Material(
+                report=result,
+                vocabulary=site.configuration.vocabulary,
+                profile=site.settings.profile(destination.profile),
+                current=site.spool.header(job.id),
+                series=site.settings.result_series,
+            )
+            place = Place(site, job, name, job.retractions + 1)
+            notes.append(
+                correcting.note(place, material, rows, output=RETRACTION, reason=reason, why=why)
+            )
+    return notes
+
+
+def of_job(job: Job) -> Report:
+    """The report of a job, as what is made from it now has to say it."""
+    return replace(report.from_json(job.report or ""), retractions=job.retractions)
