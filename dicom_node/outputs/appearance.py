@@ -23,6 +23,9 @@ from dicom_node.report import Film
 _WORD = 1 << 16
 _UNSPECIFIED = "US"  # Rescale Type and Modality LUT Type (C.11.1.1.2)
 _TERM = re.compile(r"[A-Z_]{1,16}")
+_OVERLAYS = "FILM_OVERLAYS"  # the name of their layer
+_GROUPS = range(0x6000, 0x6020, 2)  # of overlays (PS3.5 7.6)
+_OVERLAY_ROWS, _ACTIVATION_LAYER = 0x0010, 0x1001
 _EDGES = tuple(f"Shutter{edge}Edge" for edge in (
     "LeftVertical", "RightVertical", "UpperHorizontal", "LowerHorizontal"
 ))  # fmt: skip
@@ -35,9 +38,9 @@ _SHUTTER = {
 
 def keep(header: Dataset, film: Film, state: Dataset) -> None:
     """Let a film look under a presentation state as it looks without one: Modality LUT, VOI LUT
-    or window, polarity, shutter, and the aspect of its pixels.
+    or window, polarity, shutter, overlays, and the aspect of its pixels.
 
-    ``state`` shows all of the film, by its Displayed Area.
+    ``state`` has its own layers, above which nothing is put, and shows all of the film.
     """
     state.update(_usable(_modality_lut, header))
     # One of both: a state shows a film in one way, and not all viewers read one with two.
@@ -48,6 +51,7 @@ def keep(header: Dataset, film: Film, state: Dataset) -> None:
     inverted = header.get("PhotometricInterpretation") == "MONOCHROME1"
     state.PresentationLUTShape = "INVERSE" if inverted else "IDENTITY"
     state.update(_usable(lambda one: _shutter(one, film), header))
+    _activate_overlays(header, state)
     (area,) = state.DisplayedAreaSelectionSequence
     del area.PixelOriginInterpretation  # of tiled images alone
     spacing = _usable(_spacing, header)
@@ -103,7 +107,8 @@ def _window(header: Dataset) -> Dataset:
     if not centres or len(centres) != len(widths):
         return part
     centre, width = centres[0], widths[0]
-    if math.isfinite(centre) and (0 if curved else 1) <= width < math.inf and width:
+    wide = width > 0 if curved else width >= 1
+    if wide and math.isfinite(centre) and math.isfinite(width):
         part.WindowCenter = _decimal(centre)
         part.WindowWidth = _decimal(width)
         if curved:  # else LINEAR, which is taken where none is stated
@@ -125,6 +130,18 @@ def _shutter(header: Dataset, film: Film) -> Dataset:
     value = header.get("ShutterPresentationValue")
     part.ShutterPresentationValue = value if isinstance(value, int) else 0
     return part
+
+
+def _activate_overlays(header: Dataset, state: Dataset) -> None:
+    """C.11.7: the overlays of the film in a layer of their own below all others."""
+    groups = [group for group in _GROUPS if (group, _OVERLAY_ROWS) in header]
+    for group in groups:
+        state.add_new((group, _ACTIVATION_LAYER), "CS", _OVERLAYS)
+    if groups:
+        layer = Dataset()
+        layer.GraphicLayer = _OVERLAYS
+        layer.GraphicLayerOrder = 0
+        state.GraphicLayerSequence.insert(0, layer)
 
 
 def _spacing(header: Dataset) -> Dataset:

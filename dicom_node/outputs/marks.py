@@ -90,13 +90,15 @@ class _Screen:
 
 def _draw_first(report: Report, screen: _Screen, marks: Marks) -> Area:
     """What must be read first, over the whole width at the top: the neck leaves room there."""
-    width = screen.panel.right
+    panel = screen.panel
+    inset = min(canvas.MARGIN, panel.right / 4, panel.bottom / 4)  # at the edge viewers cut it off
+    width = panel.right - 2 * inset
     lines = [
         line
         for text in (wording.NOT_VERIFIED, wording.origin(report))
         for line in textwrap.wrap(text, max(int(width / _LETTER), 1))
     ]
-    place = Area(0, 0, width, canvas.tag_size(lines)[1])
+    place = Area(inset, inset, inset + width, inset + canvas.tag_size(lines)[1])
     marks.texts.append(_text(lines, place, screen, text_justification="CENTER"))
     return place
 

@@ -271,6 +271,17 @@ def test_labels_cover_no_label_and_stay_on_the_film(
         assert one.iou(other) < 1e-6
 
 
+@pytest.mark.parametrize("rows_columns", [(4, 900), (900, 4), (2, 2)])
+def test_a_film_without_room_for_labels_makes_a_valid_object(
+    rows_columns: tuple[int, int], vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    film = chest(tmp_path / "film.dcm", np.full(rows_columns, 100, np.uint16))
+    whole = Box(0, 0, rows_columns[1], rows_columns[0])
+    path = written(boxed(film, whole, whole), vocabulary, film, tmp_path)
+    assert complaints(path) == []
+    assert polygons(dcmread(path)) == [outline(whole)] * 2
+
+
 def test_an_arrow_leads_to_its_box_from_a_label_that_stands_elsewhere(
     rg1: Path, vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
@@ -391,6 +402,29 @@ def test_what_the_shutter_hides_stays_hidden(
     assert {keyword: read.get(keyword) for keyword in shutter} == shutter
     assert read.ShutterPresentationValue == shutter.get("ShutterPresentationValue", 0)
     assert complaints(path) == []
+
+
+def test_overlays_of_the_film_stay_below_the_marks(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    film = chest(tmp_path / "film.dcm")
+    overlaid = dcmread(film)
+    for element, vr, value in (
+        (0x0010, "US", 96),
+        (0x0011, "US", 80),
+        (0x0040, "CS", "G"),
+        (0x0050, "SS", [1, 1]),
+        (0x0100, "US", 1),
+        (0x0102, "US", 0),
+        (0x3000, "OW", bytes(96 * 80 // 8)),
+    ):
+        overlaid.add_new((0x6000, element), vr, value)
+    overlaid.save_as(film)
+    path = written(boxed(film, Box(10, 20, 30, 45)), vocabulary, film, tmp_path)
+    read = dcmread(path)
+    assert complaints(path) == []
+    below, above = read.GraphicLayerSequence
+    assert below.GraphicLayerOrder < above.GraphicLayerOrder
+    assert read[0x6000, 0x1001].value == below.GraphicLayer
+    assert annotation(read).GraphicLayer == above.GraphicLayer
 
 
 def test_of_several_frames_the_one_that_was_read_is_named(
