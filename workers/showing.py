@@ -14,7 +14,8 @@ from rich.table import Table
 
 from dicom_node import report
 from dicom_node.errors import BadStudy
-from dicom_node.ledger import deliveries, history, received
+from dicom_node.ledger import assessments, deliveries, history, received
+from dicom_node.ledger.assessments import Latest
 from dicom_node.ledger.deliveries import Delivery
 from dicom_node.ledger.jobs import Job
 from dicom_node.ledger.quarantined import SetAside
@@ -69,6 +70,7 @@ def story_json(site: Site, job: Job) -> str:
         "prior": None if prior is None else json.loads(report.prior_to_json(prior)),
         "history": [asdict(event) for event in history.history(site.database, job.id)],
         "deliveries": [_delivery_row(one) for one in deliveries.of_job(site.database, job.id)],
+        "assessments": [asdict(one) for one in assessments.of_job(site.database, job.id)],
         "report": json.loads(job.report) if job.report else None,
     }
     return json.dumps(told, indent=2)
@@ -87,7 +89,10 @@ def story(site: Site, job: Job, picture: Path | None) -> Iterator[str | Table]:
     if result is not None and result.answers:
         yield "\nQuestions"
         yield _questions(result)
-    yield from _part("Objects", map(_object, deliveries.of_job(site.database, job.id)))
+    objects = deliveries.of_job(site.database, job.id)
+    yield from _part("Objects", map(_object, objects))
+    said = assessments.of_job(site.database, job.id)
+    yield from _part("Assessments", (_assessment(one, objects) for one in said))
     yield from _part(
         "History",
         (f"{_clock(one.at)}  {one.what}" for one in history.history(site.database, job.id)),
@@ -155,6 +160,16 @@ def _object(one: Delivery) -> str:
     return (
         f"{made.output} {made.sop_instance_uid} at {made.destination}: {one.state}{tried}{reason}"
     )
+
+
+def _assessment(one: Latest, objects: Sequence[Delivery]) -> str:
+    """What a radiologist said last of a result; one that is no object of ours by its UID."""
+    places = {row.made.sop_instance_uid: row.made for row in objects}
+    made = places.get(one.result)
+    where = f"{made.output} at {made.destination}" if made else one.result
+    what = f"{one.finding_name or 'finding'} {one.finding}" if one.finding else "the whole object"
+    latest = f", the latest of {one.count}" if one.count > 1 else ""
+    return f"{_clock(one.at)}  {one.verdict}: {what}{f', {where}' if where else ''}{latest}"
 
 
 def _picture(site: Site, job: Job, result: Report, picture: Path | None) -> str:

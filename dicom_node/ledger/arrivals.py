@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 
 from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
+from dicom_node.ledger import assessments
+from dicom_node.ledger.assessments import Assessment
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
 from dicom_node.ledger.jobs import State
@@ -41,6 +43,7 @@ class Arrival:
     association: str = ""  # empty: found by the scan at start
     priority: Priority = Priority.ROUTINE
     calling: str = ""  # AE title that sent it
+    assessment: Assessment | None = None
 
 
 def record(
@@ -194,6 +197,8 @@ def _enter(connection: Connection, arrival: Arrival) -> None:
             calling=arrival.calling,
         )
     )
+    if arrival.assessment is not None:
+        assessments.enter(connection, arrival.assessment, arrival.calling)
 
 
 def _arriving_job(connection: Connection, arrival: Arrival) -> int:

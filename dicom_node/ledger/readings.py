@@ -31,7 +31,7 @@ def latest(database: Database, film: Film) -> Report | None:
         deliveries.c.job_id == jobs.c.id,
         deliveries.c.retractions == jobs.c.retractions,
         deliveries.c.output.in_(_TRACKING),
-        deliveries.c.state != DeliveryState.REFUSED,
+        deliveries.c.state.not_in((DeliveryState.REFUSED, DeliveryState.WITHDRAWN)),
         deliveries.c.withdrawn_by.is_(None),
     )
     rows = (

@@ -15,11 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_node.errors import Unreachable
+from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.ledger import arrivals
 from dicom_node.ledger.arrivals import Arrival
+from dicom_node.ledger.assessments import Assessment
 from dicom_node.ledger.database import Database
 from dicom_node.partial import data_set_sha256
+from dicom_node.receive import assessment
 from dicom_node.spool import Spool
 from dicom_node.study import Priority
 
@@ -190,8 +192,20 @@ class Recorder:
             opens_job=stored.opens_job,
             association=stored.association,
             priority=stored.priority,
+            assessment=_assessment(stored),
         )
 
     def _renew(self) -> None:
         arrivals.renew_associations(self._database, self._edge, self._lease)
         arrivals.forget_associations(self._database)
+
+
+def _assessment(stored: Stored) -> Assessment | None:
+    """What an object says of our results; None where it is no assessment, or cannot be read."""
+    if not assessment.is_assessment(stored.path, stored.sop_class_uid):
+        return None
+    try:
+        return assessment.read(stored.path)
+    except BadStudy as error:
+        log.warning("an assessment is not understood: %s", error)
+        return None

@@ -25,6 +25,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # m
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import is_image
 from dicom_node.receive.announcements import ANNOUNCED_BY
+from dicom_node.receive.assessment import is_assessment
 from dicom_node.receive.door import Door
 from dicom_node.receive.guests import Guests
 from dicom_node.receive.header import Header, read_header
@@ -195,7 +196,8 @@ class Receiver:
             return CANNOT_UNDERSTAND
 
     def _file(self, event: Any, received: Path, header: Header) -> int:
-        if header.ours:
+        # An assessment may be made from our result, with our equipment still in it.
+        if header.ours and not is_assessment(received, header.sop_class_uid):
             log.info("a result of this project came back by C-STORE; not kept, not read")
             return SUCCESS
         origin = Origin(
