@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 
-from dicom_node.outputs import gsps, kos, sc, seg, sr
+from dicom_node.outputs import gsps, kos, pdf, sc, seg, sr
 from dicom_node.outputs.ends import wanted
 from dicom_node.outputs.files import write
 from dicom_node.outputs.material import Material, Reference
@@ -23,6 +23,7 @@ OUTPUTS: Mapping[str, Callable[[Material], Dataset | None]] = MappingProxyType(
         "seg": seg.build,
         "gsps": gsps.build,
         "sc": sc.build,
+        "pdf": pdf.build,
         "kos": kos.build,
     }
 )
