@@ -106,9 +106,11 @@ def test_the_film_is_as_it_was_and_boxes_stand_where_they_belong(
     box = box_of(found, 0.25, 0.5, 0.5, 0.75)
     finding = Finding("consolidation", Presence.PRESENT, box=box, box_shows=BoxShows.FINDING)
     report = report_on(found, finding, prior=prior_of(found))
-    prior, current = panels(dcmread(written(sc_of(report, vocabulary, rg1, prior=rg1), tmp_path)))
+    earlier = chest(tmp_path / "earlier.dcm")
+    made = sc_of(report, vocabulary, rg1, prior=earlier)
+    prior, current = panels(dcmread(written(made, tmp_path)))
+    assert (prior == standing(earlier)[..., np.newaxis]).all()
     expected = standing(rg1)
-    assert (prior == expected[..., np.newaxis]).all()
     colour = vocabulary.findings["consolidation"].colour
     scale = canvas.PANEL / max(found.rows, found.columns)
     beside = (max(found.rows, found.columns) - found.columns) // 2
@@ -179,6 +181,13 @@ def test_identity_is_in_the_header_alone(
         {"WindowCenter": None, "WindowWidth": None},
         {"PhotometricInterpretation": "MONOCHROME1"},
         {"LossyImageCompression": "01", "LossyImageCompressionRatio": 12},
+        {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎"},
+        {
+            "SpecificCharacterSet": ["", "ISO 2022 IR 149"],
+            "PatientName": "Hong^Gildong=洪^吉洞=홍^길동",
+        },
+        {"SpecificCharacterSet": "ISO_IR 127", "PatientName": "قباني^لنزار"},
+        {"SpecificCharacterSet": "ISO_IR 144", "PatientName": "Жукова^Юлия"},
         {"PatientSex": None, "StudyDate": "", "AccessionNumber": None, "StudyID": None},
     ],
 )
