@@ -157,8 +157,10 @@ def _object(one: Delivery) -> str:
     tried = f", {one.attempts} attempt{'' if one.attempts == 1 else 's'}"
     reason = f": {one.reason}" if one.reason else ""
     made = one.made
+    gone = ", withdrawn" if one.withdrawn_by else ""
     return (
-        f"{made.output} {made.sop_instance_uid} at {made.destination}: {one.state}{tried}{reason}"
+        f"{made.output} {made.sop_instance_uid} at {made.destination}: "
+        f"{one.state}{gone}{tried}{reason}"
     )
 
 
@@ -211,4 +213,5 @@ def _delivery_row(one: Delivery) -> dict[str, Any]:
         "state": one.state,
         "attempts": one.attempts,
         "reason": one.reason,
+        "withdrawn_by": one.withdrawn_by,
     }

@@ -1,0 +1,401 @@
+"""Revisions, retractions and retries: what counts in a real Orthanc afterwards, read as IOCM."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import iocm
+import nodes
+import pytest
+from builders import IDENTITY, chest, drawn_picture
+from peers import Orthanc, Server, StoreScp, free_port
+from pydicom import Dataset, dcmread
+from pydicom.uid import generate_uid
+from stages import Node, destination, nowhere
+
+from dicom_node.errors import Misconfigured, Unreachable
+from dicom_node.ledger import corrections, deliveries, jobs, retrying
+from dicom_node.ledger.deliveries import DeliveryState
+from dicom_node.ledger.jobs import DELIVER, State
+from dicom_node.outputs import OUTPUTS
+from dicom_node.outputs.rejection import Reason
+from workers import correcting, retracting, sending, way
+
+SR = "Comprehensive 3D SR Storage"
+
+
+class Films:
+    """Two films of one study: the first is read, the second is read rather once it comes."""
+
+    def __init__(self, folder: Path) -> None:
+        one_study = {"StudyInstanceUID": generate_uid()} | IDENTITY
+        picture = drawn_picture()
+        self.first = chest(folder / "ap.dcm", picture, ViewPosition="AP", **one_study)
+        self.late = chest(folder / "pa.dcm", picture, ViewPosition="PA", **one_study)
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Films:
+    return Films(tmp_path)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    written = nodes.Site(tmp_path / "site")
+    rules = written.folder / "rules.yaml"
+    every = f"outputs: [{', '.join(OUTPUTS)}]"
+    changed = re.sub(r"outputs: \[.*\]", every, rules.read_text("utf-8"))
+    rules.write_text(changed, encoding="utf-8")
+    return Node(written)
+
+
+@pytest.fixture
+def pacs(orthanc: Orthanc, node: Node) -> Orthanc:
+    """An Orthanc, where the node sends every kind of object that it writes."""
+    to_pacs(node, orthanc)
+    return orthanc
+
+
+def to_pacs(node: Node, server: Server, **more: Any) -> None:
+    node.open(destinations=[destination(server, **({"profile": "weasis"} | more))])
+
+
+def read(node: Node, film: Path) -> int:
+    job = node.receive(film)
+    assert node.fetch()
+    assert node.read()
+    assert node.job(job).state is State.READ
+    return job
+
+
+def deliver(node: Node, job: int) -> State:
+    node.make_due(job)
+    assert node.deliver()
+    return node.job(job).state
+
+
+def retract(node: Node, job: int, reason: Reason = Reason.QUALITY) -> str:
+    told = retracting.retract(node.site, job, reason)
+    node.retract()
+    return told
+
+
+def made(node: Node, job: int) -> dict[str, str]:
+    """Of the latest objects of a job: UIDs by the name of their class, from their files."""
+    rows = [row.made for row in deliveries.of_job(node.site.database, job) if row.counts]
+    files = [dcmread(node.site.spool.root / row.path) for row in rows if not row.is_note]
+    return {one.SOPClassUID.name: str(one.SOPInstanceUID) for one in files}
+
+
+def states(node: Node, job: int) -> dict[str, str]:
+    rows = deliveries.of_job(node.site.database, job)
+    return {f"{row.made.output}{row.made.retractions or ''}": str(row.state) for row in rows}
+
+
+def notes(pacs: Orthanc) -> list[Dataset]:
+    return [one for one in iocm.held(pacs) if iocm.is_note(one)]
+
+
+def test_a_late_image_leaves_the_results_of_the_new_revision_alone(
+    node: Node, films: Films, pacs: Orthanc
+) -> None:
+    first = read(node, films.first)
+    assert deliver(node, first) is State.DONE
+    before = iocm.results(iocm.held(pacs))
+    assert before == made(node, first)
+    assert len(before) == len(OUTPUTS)
+
+    second = read(node, films.late)
+    assert deliver(node, second) is State.DONE
+
+    assert iocm.results(iocm.held(pacs)) == made(node, second)
+    (note,) = notes(pacs)
+    assert iocm.rejected(note) == set(before.values()) - {before[SR]}
+    assert note.ConceptNameCodeSequence[0].CodeValue == "113001"
+    assert note.PatientID == IDENTITY["PatientID"]
+    assert not set(before.values()) & set(made(node, second).values())
+    rows = deliveries.of_job(node.site.database, first)
+    assert not any(row.counts for row in rows), "the ledger knows what counts no more"
+
+
+def test_a_third_revision_names_all_reports_before_it(
+    node: Node, films: Films, pacs: Orthanc
+) -> None:
+    first = read(node, films.first)
+    deliver(node, first)
+    second = read(node, films.late)
+    deliver(node, second)
+    before = {made(node, second)[SR], *(_sr(node, first))}
+    retrying.retry(node.site.database, second, again=True)
+    assert node.fetch()
+    assert node.read()
+    assert deliver(node, second) is State.DONE
+    held = iocm.held(pacs)
+    assert iocm.results(held) == made(node, second)
+    (report,) = [one for one in iocm.current(held) if one.Modality == "SR"]
+    named = {
+        reference.ReferencedSOPInstanceUID
+        for study in report.PredecessorDocumentsSequence
+        for series in study.ReferencedSeriesSequence
+        for reference in series.ReferencedSOPSequence
+    }
+    assert named == before
+
+
+def _sr(node: Node, job: int) -> list[str]:
+    rows = deliveries.of_job(node.site.database, job)
+    return [row.made.sop_instance_uid for row in rows if row.made.output == "sr"]
+
+
+def test_where_the_new_revision_writes_no_report_the_note_takes_back_the_old_one(
+    node: Node, films: Films, pacs: Orthanc
+) -> None:
+    deliver(node, read(node, films.first))
+    to_pacs(node, pacs, profile="minimal")
+    second = read(node, films.late)
+    assert deliver(node, second) is State.DONE
+    assert iocm.results(iocm.held(pacs)) == made(node, second)
+    assert SR not in iocm.results(iocm.held(pacs))
+
+
+@pytest.mark.parametrize(("reason", "title"), [("quality", "113001"), ("safety", "113037")])
+def test_a_retraction_leaves_nothing_and_a_retry_one_set_under_new_uids(
+    reason: str, title: str, node: Node, films: Films, pacs: Orthanc
+) -> None:
+    deliver(node, read(node, films.first))
+    job = read(node, films.late)
+    deliver(node, job)
+    sent = {one.SOPInstanceUID for one in iocm.held(pacs)}
+
+    assert "retracting" in retract(node, job, Reason(reason))
+    assert node.job(job).state is State.RETRACTED
+    assert iocm.results(iocm.held(pacs)) == {}, "a report that was superseded shows up again"
+    assert title in {one.ConceptNameCodeSequence[0].CodeValue for one in notes(pacs)}
+    known = {one.SOPInstanceUID for one in iocm.held(pacs)}
+
+    assert "nothing was changed" in retract(node, job)
+    assert known == {one.SOPInstanceUID for one in iocm.held(pacs)}
+
+    assert retrying.retry(node.site.database, job) is State.READ
+    assert deliver(node, job) is State.DONE
+    assert iocm.results(iocm.held(pacs)) == made(node, job)
+    assert not set(made(node, job).values()) & sent
+
+    retract(node, job)
+    assert iocm.results(iocm.held(pacs)) == {}
+
+
+def test_what_a_pacs_that_was_away_did_not_get_is_not_sent_once_it_is_superseded(
+    node: Node, films: Films, tmp_path: Path
+) -> None:
+    pacs = Orthanc(tmp_path / "orthanc")
+    to_pacs(node, pacs)
+    first = read(node, films.first)
+    assert deliver(node, first) is State.DELIVERING
+    assert set(states(node, first).values()) == {"pending"}, "nothing can be there"
+    second = read(node, films.late)
+    assert deliver(node, second) is State.DELIVERING
+    with pacs:
+        assert deliver(node, second) is State.DONE
+        assert not node.deliver()
+        held = iocm.held(pacs)
+    assert set(states(node, first).values()) == {"withdrawn"}
+    assert node.job(first).state is State.DONE
+    assert node.job(first).reason == "revision 2 takes its place"
+    assert {one.SOPInstanceUID for one in held} == set(made(node, second).values())
+    assert iocm.results(held) == made(node, second)
+
+
+def test_a_pacs_that_is_away_gets_its_note_later(node: Node, films: Films, tmp_path: Path) -> None:
+    pacs = Orthanc(tmp_path / "orthanc")
+    to_pacs(node, pacs)
+    with pacs:
+        job = read(node, films.first)
+        deliver(node, job)
+    retract(node, job)
+    assert node.job(job).state is State.RETRACTING
+    assert "does not answer" in node.job(job).reason
+    assert retrying_is_refused(node, job)
+    node.make_due(job)
+    with pacs:
+        assert node.retract()
+        assert iocm.results(iocm.held(pacs)) == {}
+    assert node.job(job).state is State.RETRACTED
+
+
+def retrying_is_refused(node: Node, job: int) -> bool:
+    with pytest.raises(Misconfigured, match="only failed, refused or retracted"):
+        retrying.retry(node.site.database, job)
+    return True
+
+
+def test_a_job_that_waits_is_retracted_without_a_note(node: Node, films: Films) -> None:
+    node.open(destinations=[nowhere(name="pacs", test=True)])
+    job = read(node, films.first)
+    deliver(node, job)
+    retract(node, job)
+    assert node.job(job).state is State.RETRACTED
+    assert set(states(node, job).values()) == {"withdrawn"}
+    node.make_due(job)
+    assert not node.deliver()
+
+
+def test_a_job_that_sent_nothing_or_is_worked_on_is_not_retracted(
+    node: Node, films: Films, tmp_path: Path
+) -> None:
+    job = node.receive(films.first)
+    with pytest.raises(Misconfigured, match=f"job {job} is queued: nothing that it sent"):
+        retract(node, job)
+    with pytest.raises(Misconfigured, match="there is no job 99"):
+        retract(node, 99)
+    with StoreScp(tmp_path / "pacs") as pacs:
+        to_pacs(node, pacs, verify="none")
+        node.fetch()
+        node.read()
+        held = jobs.lease(node.site.database, DELIVER, owner="other", seconds=60, attempts=3)
+        assert held is not None
+        with pytest.raises(Misconfigured, match="is being worked on just now"):
+            retract(node, job)
+        assert node.job(job).state is State.DELIVERING
+        assert node.job(job).retractions == 0
+
+
+def test_a_sender_that_was_killed_may_have_brought_what_it_was_at(
+    node: Node, films: Films, pacs: Orthanc
+) -> None:
+    """It is named as a predecessor or in the note, though the ledger does not know it as sent."""
+    job = read(node, films.first)
+    with pytest.raises(SystemExit):
+        node.take(DELIVER, _killed_after_sending)
+    node.make_due(job, lease_until=1.0)
+    assert set(states(node, job).values()) == {"sending"}
+    assert iocm.held(pacs)
+
+    second = read(node, films.late)
+    node.take(DELIVER, way.deliver)  # the first is due for longer: it goes on where it stood
+    while node.deliver():
+        pass
+    for one in (job, second):
+        node.make_due(one)
+        node.deliver()
+    assert iocm.results(iocm.held(pacs)) == made(node, second)
+
+
+def _killed_after_sending(site: Any, job: jobs.Job) -> None:
+    result = retracting.of_job(job)
+    sending.build(site, job, result, *way.films(site, job, result))
+    rows = deliveries.of_job(site.database, job.id)
+    claimed = deliveries.claim(site.database, job, rows)
+    peer = site.settings.peer("pacs", site.settings.destinations[0])
+    sending.send_objects([site.spool.root / row.made.path for row in claimed], peer)
+    raise SystemExit(9)
+
+
+def test_a_sender_that_lost_its_lease_brings_nothing_back(
+    node: Node, films: Films, pacs: Orthanc
+) -> None:
+    """It was built and not sent; its lease ran out; a later revision took its place."""
+    first = read(node, films.first)
+    lost = jobs.lease(node.site.database, DELIVER, owner="lost", seconds=60, attempts=3)
+    assert lost is not None
+    result = retracting.of_job(lost)
+    sending.build(node.site, lost, result, *way.films(node.site, lost, result))
+    second = read(node, films.late)
+    node.make_due(second)
+    assert node.deliver()
+    assert "revision 1 is being sent just now" in node.job(second).reason
+
+    node.make_due(first, lease_until=1.0, due_at=9e11)
+    assert deliver(node, second) is State.DONE
+    rows = deliveries.of_job(node.site.database, first)
+    assert deliveries.claim(node.site.database, lost, rows) == []
+    sending.bring(node.site, lost, result)
+    deliveries.outcome(node.site.database, first, rows[0], DeliveryState.PENDING)
+    assert set(states(node, first).values()) == {"withdrawn"}
+    with pytest.raises(Unreachable, match="somebody else"):
+        sending.build(node.site, lost, result, *way.films(node.site, lost, result))
+    assert iocm.results(iocm.held(pacs)) == made(node, second)
+
+
+def test_what_changes_between_building_and_entering_is_built_again(
+    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first revision is found there only after the second one was built."""
+    first = read(node, films.first)
+    deliver(node, first)
+    second = read(node, films.late)
+    nothing = corrections.Standing(())
+    with monkeypatch.context() as patched:
+        patched.setattr(corrections, "before", lambda *_: nothing)
+        node.make_due(second)
+        assert node.deliver()
+    assert "has changed just now" in node.job(second).reason
+    assert deliveries.of_job(node.site.database, second) == []
+    assert deliver(node, second) is State.DONE
+    assert iocm.results(iocm.held(pacs)) == made(node, second)
+
+
+def test_a_note_waits_until_all_that_takes_the_place_is_accepted(
+    node: Node, films: Films, pacs: Orthanc, tmp_path: Path
+) -> None:
+    """A second destination that is away holds up nothing; the old set stays whole there."""
+    other = Orthanc(tmp_path / "other", aet="OTHER")
+    both = [
+        destination(pacs, profile="weasis"),
+        destination(other, name="other", profile="weasis"),
+    ]
+    node.open(destinations=both)
+    with other:
+        first = read(node, films.first)
+        deliver(node, first)
+    second = read(node, films.late)
+    assert deliver(node, second) is State.DELIVERING
+    assert iocm.results(iocm.held(pacs)) == made(node, second)
+    with other:
+        assert set(iocm.results(iocm.held(other)).values()) <= set(_all(node, first))
+        assert deliver(node, second) is State.DONE
+        assert iocm.results(iocm.held(other)) == made(node, second)
+
+
+def _all(node: Node, job: int) -> list[str]:
+    return [row.made.sop_instance_uid for row in deliveries.of_job(node.site.database, job)]
+
+
+def test_a_result_is_withdrawn_after_retention_has_deleted_its_film(
+    node: Node, films: Films, pacs: Orthanc
+) -> None:
+    job = read(node, films.first)
+    deliver(node, job)
+    study = node.job(job).study_instance_uid
+    for path in node.site.spool.study(study).iterdir():
+        path.unlink()
+    retract(node, job)
+    assert iocm.results(iocm.held(pacs)) == {}
+    (note,) = notes(pacs)
+    assert (note.PatientID, note.PatientName) == (IDENTITY["PatientID"], IDENTITY["PatientName"])
+    kept = dcmread(node.site.spool.header(job))
+    assert "PatientAddress" not in kept
+    assert "PixelData" not in kept
+    assert correcting.header(node.site, node.job(job), retracting.of_job(node.job(job)))
+
+
+def test_an_earlier_revision_that_is_retried_sends_nothing(
+    node: Node, films: Films, pacs: Orthanc
+) -> None:
+    first = read(node, films.first)
+    node.open(destinations=[destination(pacs, port=free_port(), name="pacs")])
+    deliver(node, first)
+    to_pacs(node, pacs)
+    second = read(node, films.late)
+    deliver(node, second)
+    jobs_state = node.job(first)
+    assert (jobs_state.state, jobs_state.reason) == (State.DONE, "revision 2 takes its place")
+    retrying.retry(node.site.database, first, again=True)
+    while node.fetch() or node.read():
+        pass
+    node.make_due(first)
+    node.deliver()
+    assert node.job(first).state is State.DONE
+    assert iocm.results(iocm.held(pacs)) == made(node, second)
