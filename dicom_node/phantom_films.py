@@ -186,9 +186,10 @@ def _pixels(dataset: Dataset, film: DrawnFilm) -> None:
 
 
 def _window(dataset: Dataset, film: DrawnFilm) -> None:  # noqa: ARG001 - as each module
-    """VOI LUT (PS3.3 C.11.2): all that 12 bits hold."""
+    """VOI LUT (PS3.3 C.11.2): all that 12 bits hold. Its function is LINEAR where none is stated;
+    OHIF 3.13 shows nothing of a film that states one.
+    """
     dataset.WindowCenter, dataset.WindowWidth = (_WHITE + 1) // 2, _WHITE + 1
-    dataset.VOILUTFunction = "LINEAR"
 
 
 def _computed(dataset: Dataset, film: DrawnFilm) -> None:  # noqa: ARG001 - as its sibling
