@@ -48,6 +48,7 @@ class ProfileSection(BaseModel):
     source_concept: SourceConcept | None = None
     box_orientation: bool | None = None
     score_says_what: bool | None = None
+    frames_begin_bytes: bool | None = None
     only_boxes_measured: bool | None = None
     ends: frozenset[End] | None = None
 

@@ -44,6 +44,8 @@ class Profile:
     ``box_orientation``: a Plane Orientation that says nothing stands in the Segmentation of a
     radiograph, because a viewer cannot load it without one. ``score_says_what``: the name of the
     score says which finding and how it changed, because a viewer draws nothing else at a box.
+    ``frames_begin_bytes``: no frame of a Segmentation begins within a byte, because a viewer shows
+    such frames wrong.
     ``only_boxes_measured``: the SR has measurement groups of boxes alone, because a viewer stops at
     any other; without a box it is a report in words.
     """
@@ -53,6 +55,7 @@ class Profile:
     source_concept: SourceConcept = SourceConcept.SOURCE
     box_orientation: bool = False
     score_says_what: bool = False
+    frames_begin_bytes: bool = False
     only_boxes_measured: bool = False
     ends: frozenset[End] = frozenset(End)
 
@@ -64,6 +67,7 @@ class Profile:
             self.source_concept,
             f"box orientation {self.box_orientation}",
             f"score says what {self.score_says_what}",
+            f"frames begin bytes {self.frames_begin_bytes}",
             f"only boxes measured {self.only_boxes_measured}",
         )
 
@@ -76,6 +80,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             ("sr", "seg", "sc", "pdf", "kos"),
             box_orientation=True,
             score_says_what=True,
+            frames_begin_bytes=True,
             only_boxes_measured=True,
         ),
         "weasis": Profile(("sr", "seg", "gsps", "sc", "pdf", "kos")),

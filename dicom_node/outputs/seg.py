@@ -39,7 +39,8 @@ def build(material: Material) -> Dataset | None:
     dataset = seg.Segmentation(
         source_images=[film],
         pixel_array=masks[np.newaxis],
-        segmentation_type=seg.SegmentationTypeValues.BINARY,
+        segmentation_type=_type(material, len(boxed)),
+        max_fractional_value=1,
         segment_descriptions=[
             _description(number, one, report, vocabulary)
             for number, (one, _) in enumerate(boxed, start=1)
@@ -60,6 +61,17 @@ def build(material: Material) -> Dataset | None:
         _lay_in_a_plane(dataset)
     finish.finish(dataset, report, header)
     return dataset
+
+
+def _type(material: Material, segments: int) -> seg.SegmentationTypeValues:
+    """BINARY, a bit a pixel; FRACTIONAL with 0 and 1 alone, a byte a pixel, for a viewer that
+    loses its way in frames of bits that begin within a byte.
+    """
+    film = material.report.film
+    within = segments > 1 and film.rows * film.columns % 8 != 0
+    if material.profile.frames_begin_bytes and within:
+        return seg.SegmentationTypeValues.FRACTIONAL
+    return seg.SegmentationTypeValues.BINARY
 
 
 def mask(box: Box, film: Film) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ import highdicom as hd
 import numpy as np
 import pytest
 import sr_text
-from builders import chest
+from builders import chest, chest_picture
 from numpy.typing import NDArray
 from peers import dciodvfy
 from pydicom import Dataset, dcmread
@@ -211,6 +211,24 @@ def test_a_plane_that_says_nothing_stands_only_where_a_viewer_asks_for_one(
         assert list(measures.dir()) == ["PixelSpacingCalibrationDescription"]
     assert not [one for one in read.iterall() if one.keyword == "PixelSpacing"]
     assert "FrameOfReferenceUID" not in read
+    assert errors(path) == []
+
+
+@pytest.mark.parametrize(("columns", "kind"), [(80, "BINARY"), (81, "FRACTIONAL")])
+def test_no_frame_begins_within_a_byte_where_a_viewer_shows_that_wrong(
+    columns: int, kind: str, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    film = chest(tmp_path / "film.dcm", chest_picture(97, columns))
+    report = boxed(film, Box(10, 20, 30, 45), Box(40, 20, 77, 97))
+    path = tmp_path / "seg.dcm"
+    outputs.write(object_of("seg", report, vocabulary, film, "ohif"), path)
+    air = written(report, vocabulary, film, tmp_path)
+    assert (dcmread(path).SegmentationType, dcmread(air).SegmentationType) == (kind, "BINARY")
+    assert dcmread(path).get("MaximumFractionalValue", 1) == 1
+    assert np.array_equal(masks(path), masks(air))
+    one = tmp_path / "one.dcm"
+    outputs.write(object_of("seg", boxed(film, Box(10, 20, 30, 45)), vocabulary, film, "ohif"), one)
+    assert dcmread(one).SegmentationType == "BINARY"
     assert errors(path) == []
 
 
