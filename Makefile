@@ -1,5 +1,6 @@
 # make demo    show the main job         make check        lint, types, import contracts
 # make test    run the tests             make constraints  pin what is installed now
+# make proof   validators over every object that is written, from all films that there are
 #
 # PYTHON=...        the interpreter to use; else the newest of 3.11 to 3.13 that is there
 # TORCH_INDEX=...   a package index with another build of PyTorch, for example the CPU build:
@@ -24,7 +25,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check install constraints
+.PHONY: help demo test proof check install constraints
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -34,6 +35,9 @@ demo: $(STAMP) ## show the main job; OUT=folder chooses where the results go
 
 test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest
+
+proof: $(STAMP) ## dciodvfy and DicomSRValidator over all objects, from all films that there are
+	PYTHONPATH=.:tests nice $(BIN)/python tests/prove.py
 
 check: $(STAMP) ## ruff, mypy (strict) and the import contracts
 	$(BIN)/ruff check .
