@@ -37,6 +37,7 @@ _LONGEST_UID = 64
 _SECONDS_A_DAY = 86_400
 _NAMED_FOLDERS = 10_000
 _HEADER = "film.dcm"
+_MARK = "patient.sha256"
 
 
 class Filed(Enum):
@@ -138,12 +139,20 @@ class Spool:
     def belongs(self, folder: Path, patient: str) -> bool:
         """Whether a study's folder is of this patient, of whom only a digest is written."""
         digest = hashlib.sha256(patient.encode()).hexdigest()
-        mark = folder / "patient.sha256"
+        mark = folder / _MARK
         with self._filing:
             self._make(folder)
             return durable.write(mark, digest.encode(), replace=False) or (
                 mark.read_text() == digest
             )
+
+    def generation(self, study_instance_uid: str) -> object:
+        """Another one once a received study was deleted and comes anew; None before it came."""
+        try:
+            found = (self.study(study_instance_uid) / _MARK).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def _make(self, folder: Path) -> None:
         """Make a folder whose name outlives a loss of power, also where another edge makes it."""

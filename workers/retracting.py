@@ -7,7 +7,7 @@ from datetime import datetime
 
 from dicom_node import report
 from dicom_node.errors import Misconfigured
-from dicom_node.ledger import corrections, jobs
+from dicom_node.ledger import corrections, jobs, received
 from dicom_node.ledger.deliveries import RETRACTION, Made
 from dicom_node.ledger.jobs import Job, State
 from dicom_node.outputs import Material
@@ -45,6 +45,27 @@ def retract(site: Site, number: int, reason: Reason) -> str:
         f"job {number} is retracting: {count} object(s) at {places} destination(s); "
         f"`dicom-node show {number}` tells how it goes on"
     )
+
+
+def forget(site: Site, number: int) -> str:
+    """Delete what was received of the study of a job, so that it can come again, corrected.
+
+    Returns what was done, as a line for people.
+
+    Raises:
+        Misconfigured: there is no such job, or something that was read of the study still counts.
+    """
+    job = jobs.get(site.database, number)
+    for one in jobs.revisions(site.database, job.study_instance_uid):
+        ended = one.state.is_final or one.state is State.RETRACTING
+        if not ended or corrections.of(site.database, one).rows:
+            raise Misconfigured(
+                f"nothing was deleted: job {one.id} of the same study is {one.state}; retract it "
+                "as well, then once more with --forget"
+            )
+    paths = received.forget(site.database, number, job.study_instance_uid)
+    site.spool.delete(job.study_instance_uid, paths)
+    return f"{len(paths)} received file(s) of the study deleted; it can be sent again, corrected"
 
 
 def _notes(

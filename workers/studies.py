@@ -83,7 +83,14 @@ def retract(
     reason: Annotated[
         Reason, typer.Option(help="Why; `safety`: nobody may look at it any more.")
     ] = Reason.QUALITY,
+    forget: Annotated[
+        bool,
+        typer.Option("--forget", help="Delete what was received too: it can come corrected then."),
+    ] = False,
     config: ConfigOption = CONFIG,
 ) -> None:
     """Take back all that was sent of a study, by a rejection note to each destination."""
-    tell(console, retracting.retract(open_site(configured(config)), job, reason))
+    site = open_site(configured(config))
+    tell(console, retracting.retract(site, job, reason))
+    if forget:
+        tell(console, retracting.forget(site, job))

@@ -234,8 +234,15 @@ def paths(database: Database, job: Job) -> list[str]:
 
 
 def last_read(database: Database, job: Job) -> Job | None:
-    """The latest earlier revision of which there is a report."""
-    rows = _earlier(job).where(jobs.c.report.is_not(None)).order_by(jobs.c.revision.desc())
+    """The latest earlier revision of which there is a report that was not retracted."""
+    rows = (
+        _earlier(job)
+        .where(
+            jobs.c.report.is_not(None),
+            jobs.c.state.not_in((State.RETRACTING, State.RETRACTED)),
+        )
+        .order_by(jobs.c.revision.desc())
+    )
     with database.reading() as connection:
         row = connection.execute(rows).first()
     return None if row is None else _job(row)
@@ -248,8 +255,14 @@ def is_behind(database: Database, job: Job) -> bool:
         return connection.execute(_earlier(job).where(jobs.c.state.in_(unread))).first() is not None
 
 
-def of_study(connection: Connection, study_instance_uid: str) -> list[Job]:
+def revisions(database: Database, study_instance_uid: str) -> list[Job]:
     """All revisions of a study, in order."""
+    with database.reading() as connection:
+        return of_study(connection, study_instance_uid)
+
+
+def of_study(connection: Connection, study_instance_uid: str) -> list[Job]:
+    """The same, within a transaction."""
     rows = _jobs().where(jobs.c.study_instance_uid == study_instance_uid)
     return [_job(row) for row in connection.execute(rows.order_by(jobs.c.revision))]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from pydicom.uid import UID
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from dicom_node.ledger.database import Database
+from dicom_node.ledger.history import note
 from dicom_node.ledger.tables import instances, jobs
 
 
@@ -26,6 +28,18 @@ class Received:
     calling: str
     revision: int | None
     deleted: bool
+
+
+def forget(database: Database, job: int, study_instance_uid: str) -> list[PurePosixPath]:
+    """Know nothing any more of the objects of a study, so that it can come again with other
+    content. Returns where their files lie, below the spool.
+    """
+    mine = instances.c.study_instance_uid == study_instance_uid
+    with database.writing() as connection:
+        paths = list(connection.execute(select(instances.c.path).where(mine)).scalars())
+        connection.execute(delete(instances).where(mine))
+        note(connection, job, f"{len(paths)} received object(s) forgotten by hand")
+    return [PurePosixPath(path) for path in paths if path]
 
 
 def listing(database: Database, study_instance_uid: str) -> list[Received]:

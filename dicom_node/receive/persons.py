@@ -25,7 +25,7 @@ class Persons:
         """Nobody known yet."""
         self._spool = spool
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, Patient] = OrderedDict()
+        self._known: OrderedDict[tuple[str, object], Patient] = OrderedDict()
 
     def conflict(self, study_instance_uid: str, patient: Patient) -> str:
         """The attribute by which an object is of another patient than its study; empty if none.
@@ -33,14 +33,16 @@ class Persons:
         Raises:
             OSError: a file of the study cannot be read now.
         """
+        # A study that was deleted and comes again, corrected, may be of somebody else.
+        study = study_instance_uid, self._spool.generation(study_instance_uid)
         with self._lock:
-            known = self._known.get(study_instance_uid) or self._filed(study_instance_uid)
+            known = self._known.get(study) or self._filed(study_instance_uid)
             if known is not None:
                 if differs := conflict(known, patient):
                     return differs
                 patient = merged([known, patient])
-            self._known[study_instance_uid] = patient
-            self._known.move_to_end(study_instance_uid)
+            self._known[study] = patient
+            self._known.move_to_end(study)
             if len(self._known) > _STUDIES:
                 self._known.popitem(last=False)
             return ""

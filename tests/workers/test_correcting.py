@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import iocm
 import nodes
 import pytest
-from builders import IDENTITY, chest, drawn_picture
+from builders import IDENTITY, chest, drawn_picture, variant
 from peers import Orthanc, Server, StoreScp, free_port
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
@@ -21,6 +22,8 @@ from dicom_node.ledger.deliveries import DeliveryState
 from dicom_node.ledger.jobs import DELIVER, State
 from dicom_node.outputs import OUTPUTS
 from dicom_node.outputs.rejection import Reason
+from dicom_node.receive.persons import Persons
+from dicom_node.study import Patient
 from workers import correcting, retracting, sending, way
 
 SR = "Comprehensive 3D SR Storage"
@@ -399,3 +402,32 @@ def test_an_earlier_revision_that_is_retried_sends_nothing(
     node.deliver()
     assert node.job(first).state is State.DONE
     assert iocm.results(iocm.held(pacs)) == made(node, second)
+
+
+def test_corrected_demographics_come_under_the_same_uids_and_are_read_anew(
+    node: Node, films: Films, pacs: Orthanc, tmp_path: Path
+) -> None:
+    corrected = variant(films.first, tmp_path / "corrected.dcm", PatientID="RIGHT-ONE")
+    job = read(node, films.first)
+    deliver(node, job)
+    persons = Persons(node.site.spool)
+    study = node.job(job).study_instance_uid
+    assert node.site.spool.belongs(node.site.spool.study(study), IDENTITY["PatientID"])
+    assert persons.conflict(study, somebody(IDENTITY["PatientID"])) == ""
+    with pytest.raises(Misconfigured, match="nothing was deleted"):
+        retracting.forget(node.site, job)
+    retract(node, job, Reason.SAFETY)
+    assert "1 received file(s) of the study deleted" in retracting.forget(node.site, job)
+
+    assert node.site.spool.belongs(node.site.spool.study(study), "RIGHT-ONE")
+    assert persons.conflict(study, somebody("RIGHT-ONE")) == ""
+    second = read(node, corrected)
+    assert node.job(second).revision == 2
+    assert deliver(node, second) is State.DONE
+    held = iocm.held(pacs)
+    assert iocm.results(held) == made(node, second)
+    assert {one.PatientID for one in iocm.current(held)} == {"RIGHT-ONE"}
+
+
+def somebody(patient_id: str) -> Patient:
+    return Patient(patient_id, "", IDENTITY["PatientName"], date(1941, 3, 17), "F")
