@@ -132,6 +132,14 @@ class DestinationSection(PeerSection):
     test: bool = False
     verify: Literal["query", "none"] = "query"
     profile: str = "air"
+    orthanc: Annotated[str, Field(pattern=r"^(https?://[^@]+)?$")] = ""
+
+
+class OrthancSection(_Section):
+    """As whom to delete what was withdrawn, at destinations that name an Orthanc's REST API."""
+
+    user: str = ""
+    password: Annotated[str, Field(repr=False)] = ""
 
 
 class DeliverySection(_Section):
@@ -197,6 +205,7 @@ class Settings(BaseSettings):
     #: The site has its own authorisation for clinical use; see the licence of the model.
     release: bool = False
     delivery: DeliverySection = DeliverySection()
+    orthanc: OrthancSection = OrthancSection()
     engine: EngineSection = EngineSection()
     limits: LimitsSection = LimitsSection()
     retention: RetentionSection = RetentionSection()
@@ -327,6 +336,11 @@ def _refuse_unknown_variables() -> None:
 
 def _refuse_passwords(document: yamlfile.Document) -> None:
     """Secrets come from the environment or from files, never from ``node.yaml``."""
+    if (document.data.get("orthanc") or {}).get("password"):
+        raise Misconfigured(
+            f"{document.where(('orthanc', 'password'))}: orthanc.password: set "
+            f"{ENVIRONMENT_PREFIX}ORTHANC__PASSWORD instead"
+        )
     for section in ("ledger", "broker"):
         given = document.data.get(section)
         url = given.get("url") or "" if isinstance(given, dict) else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dicom_node import outputs, rules
 from dicom_node.archives import ARCHIVES
+from dicom_node.archives.orthanc import Rest
 from dicom_node.deliver import NO_STATUS, Verdict
 from dicom_node.deliver import send as send_objects
 from dicom_node.errors import Rejected, Unreachable
@@ -206,10 +207,21 @@ def _verify(site: Site, job: Job, destination: DestinationSection, before: set[i
             deliveries.outcome(site.database, job.id, row, DeliveryState.SENT, reason)
             continue
         if found:
+            _clear(site, destination, row)
             deliveries.outcome(site.database, job.id, row, DeliveryState.THERE)
         elif row.id in before:
             reason = "accepted, but a query does not find it: it is sent again"
             deliveries.outcome(site.database, job.id, row, DeliveryState.PENDING, reason)
+
+
+def _clear(site: Site, destination: DestinationSection, row: Delivery) -> None:
+    """Delete what an object has taken back or the place of, at an Orthanc; only what is ours."""
+    if not destination.orthanc:
+        return
+    section = site.settings.orthanc
+    rest = Rest(destination.orthanc, section.user, section.password)
+    for one in corrections.withdrawn(site.database, row):
+        rest.delete(one.made.sop_instance_uid)
 
 
 def _to_send(

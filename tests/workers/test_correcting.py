@@ -11,7 +11,7 @@ import iocm
 import nodes
 import pytest
 from builders import IDENTITY, chest, drawn_picture, variant
-from peers import Orthanc, Server, StoreScp, free_port
+from peers import Orthanc, Server, StoreScp, echo, free_port
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 from stages import Node, destination, nowhere
@@ -427,6 +427,33 @@ def test_corrected_demographics_come_under_the_same_uids_and_are_read_anew(
     held = iocm.held(pacs)
     assert iocm.results(held) == made(node, second)
     assert {one.PatientID for one in iocm.current(held)} == {"RIGHT-ONE"}
+
+
+@pytest.mark.parametrize("password", ["right", "wrong"])
+def test_in_an_orthanc_that_is_named_what_was_withdrawn_is_deleted(
+    password: str, node: Node, films: Films, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = {"AuthenticationEnabled": True, "RegisteredUsers": {"node": "right"}}
+    pacs = Orthanc(tmp_path / "orthanc")
+    to_pacs(node, pacs, orthanc=pacs.url)
+    with pacs:
+        pacs.upload(films.late)
+        film = pacs.sop_instance_uids()
+        job = read(node, films.first)
+        deliver(node, job)
+    monkeypatch.setenv("DICOM_NODE_ORTHANC__PASSWORD", password)
+    node.open(orthanc={"user": "node"})
+    asked = Orthanc(pacs.folder, settings=login)  # over the same storage
+    to_pacs(node, asked, orthanc=f"http://127.0.0.1:{asked.http_port}")
+    monkeypatch.setattr(asked, "answers", lambda: echo(asked.dicom_port, asked.aet))
+    with asked:
+        state = deliver(node, read(node, films.late))
+    with pacs:
+        left = {one.SOPInstanceUID for one in iocm.held(pacs)} - film
+        noted = {one.SOPInstanceUID for one in notes(pacs)}
+    old, new = set(_all(node, job)), set(made(node, job + 1).values())
+    assert state is (State.DONE if password == "right" else State.FAILED)
+    assert left == (new | noted if password == "right" else old | new | noted)
 
 
 def somebody(patient_id: str) -> Patient:
