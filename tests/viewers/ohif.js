@@ -59,9 +59,12 @@ const commands = {
   // A picture of the viewport once it has settled and so many outlines are drawn on it, and their
   // labels. Lengths are in pixels of that picture.
   async picture({ path, outlines }) {
-    await page.waitForFunction(
-      count => document.querySelectorAll('svg.svg-layer polyline').length === count,
-      outlines, patience);
+    // Sometimes OHIF draws the image before it knows the outlines, and these with the next image.
+    await page.waitForFunction(count => {
+      if (document.querySelectorAll('svg.svg-layer polyline').length === count) return true;
+      window.cornerstone.getEnabledElements().forEach(({ viewport }) => viewport.render());
+      return false;
+    }, outlines, { ...patience, polling: 500 });
     await settled();
     const canvas = page.locator('.cornerstone-canvas').first();
     await canvas.screenshot({ path });
