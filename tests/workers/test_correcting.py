@@ -16,12 +16,14 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 from stages import Node, destination, nowhere
 
+from dicom_node.deliver import Sent, Verdict, send
 from dicom_node.errors import Misconfigured, Unreachable
 from dicom_node.ledger import corrections, deliveries, jobs, retrying
 from dicom_node.ledger.deliveries import DeliveryState
 from dicom_node.ledger.jobs import DELIVER, State
 from dicom_node.outputs import OUTPUTS
 from dicom_node.outputs.rejection import Reason
+from dicom_node.peer import Peer
 from dicom_node.receive.persons import Persons
 from dicom_node.study import Patient
 from workers import correcting, retracting, sending, way
@@ -341,9 +343,31 @@ def test_what_changes_between_building_and_entering_is_built_again(
 
 
 def test_a_note_waits_until_all_that_takes_the_place_is_accepted(
+    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The PACS has no room for the report just now."""
+    deliver(node, read(node, films.first))
+    second = read(node, films.late)
+
+    def full(paths: list[Path], peer: Peer) -> list[Sent]:
+        reports = [path for path in paths if path.name == "sr.dcm"]
+        uids = [str(dcmread(path).SOPInstanceUID) for path in reports]
+        others = send([path for path in paths if path not in reports], peer)
+        return [*others, *(Sent(uid, 0xA700, Verdict.LATER, "full") for uid in uids)]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "send_objects", full)
+        assert deliver(node, second) is State.DELIVERING
+    assert states(node, second)["sr"] == states(node, second)["rejection"] == "pending"
+    assert notes(pacs) == []
+    assert deliver(node, second) is State.DONE
+    assert iocm.results(iocm.held(pacs)) == made(node, second)
+
+
+def test_a_destination_that_is_away_holds_up_no_other_one(
     node: Node, films: Films, pacs: Orthanc, tmp_path: Path
 ) -> None:
-    """A second destination that is away holds up nothing; the old set stays whole there."""
+    """There the old set counts until the new one and the note have come."""
     other = Orthanc(tmp_path / "other", aet="OTHER")
     both = [
         destination(pacs, profile="weasis"),
