@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from http.client import HTTPException
 
 from dicom_node.errors import Rejected, Unreachable
 
@@ -27,12 +28,15 @@ class Rest:
 
         Raises:
             Unreachable: it does not answer now.
-            Rejected: it wants another user, or does not allow it.
+            Rejected: it wants another user, does not allow it, or is none.
         """
-        found = json.loads(self._call("POST", "/tools/lookup", sop_instance_uid) or "[]")
-        for one in found:
-            if one.get("Type") == "Instance":
-                self._call("DELETE", f"/instances/{one['ID']}")
+        answer = self._call("POST", "/tools/lookup", sop_instance_uid) or b"[]"
+        try:
+            found = [one["ID"] for one in json.loads(answer) if one["Type"] == "Instance"]
+        except (ValueError, TypeError, KeyError):
+            raise Rejected(f"what answers at {self.url} is not Orthanc's REST API") from None
+        for identifier in found:
+            self._call("DELETE", f"/instances/{identifier}")
 
     def _call(self, method: str, path: str, body: str = "") -> bytes:
         request = urllib.request.Request(  # noqa: S310 - http(s) by the settings
@@ -51,6 +55,6 @@ class Rest:
             if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
                 raise Rejected(f"{told}: set DICOM_NODE_ORTHANC__USER and __PASSWORD") from None
             raise Unreachable(told) from None
-        except (OSError, TimeoutError):
+        except (OSError, HTTPException):
             raise Unreachable("Orthanc's REST API does not answer") from None
         return content

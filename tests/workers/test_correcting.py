@@ -230,6 +230,27 @@ def test_a_pacs_that_is_away_gets_its_note_later(node: Node, films: Films, tmp_p
     assert node.job(job).state is State.RETRACTED
 
 
+def test_a_retraction_that_failed_goes_on_by_retry_and_sends_no_result(
+    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = read(node, films.first)
+    deliver(node, job)
+
+    def refuse(paths: list[Path], peer: Peer) -> list[Sent]:
+        uids = [str(dcmread(path).SOPInstanceUID) for path in paths]
+        return [Sent(uid, 0x0122, Verdict.REFUSED, "no notes here") for uid in uids]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "send_objects", refuse)
+        retract(node, job)
+    assert node.job(job).state is State.FAILED
+    assert node.job(job).reason == "retraction at pacs: no notes here"
+    assert retrying.retry(node.site.database, job) is State.RETRACTING
+    assert node.retract()
+    assert node.job(job).state is State.RETRACTED
+    assert iocm.results(iocm.held(pacs)) == {}
+
+
 def retrying_is_refused(node: Node, job: int) -> bool:
     with pytest.raises(Misconfigured, match="only failed, refused or retracted"):
         retrying.retry(node.site.database, job)
