@@ -67,8 +67,12 @@ _GROUP = (
 )
 _NOT_IN_TEMPLATE = "Content Item not in template"
 
-#: What dciodvfy says of a value, whatever the attribute.
-_VALUE = re.compile(r"(Error|Warning) - Value (dubious|invalid) for this VR - ")
+#: What dciodvfy says of identities, wherever they stand: of a value, and of one that is missing.
+_IDENTITY = re.compile(
+    r"(Error|Warning) - Value (dubious|invalid) for this VR - .*"
+    r"|Warning - Missing attribute or value that would be needed to build DICOMDIR - "
+    r"(Patient's Name|Patient ID|Study (ID|Date|Time))"
+)
 
 #: All that may be said of our objects. Each entry is needed: a test fails when it is not.
 EXPLAINED = (
@@ -94,6 +98,13 @@ EXPLAINED = (
         frozenset({"seg"}),
         "OHIF loads no Segmentation without pixel measures, and nothing else that is true can be "
         "said in them of a film whose boxes are not to be measured.",
+    ),
+    Explained(
+        DCIODVFY,
+        r"Warning - is only permitted to be empty when actually unknown; .* "
+        r"- attribute <Laterality>",
+        frozenset({"gsps", "sc"}),
+        "It is unknown: the film does not say that it is one of the chest.",
     ),
     Explained(
         PIXELMED,
@@ -165,10 +176,10 @@ def java(*options: str) -> list[str]:
 
 
 def unexplained(said: Iterable[Said], output: str, film: Iterable[Said] = ()) -> list[Said]:
-    """What of it is neither in :data:`EXPLAINED` nor a value of the ``film``, which dciodvfy finds
-    at fault there too: an identity is copied byte by byte, right or wrong.
+    """What of it is neither in :data:`EXPLAINED` nor said of the ``film`` itself: an identity is
+    copied byte by byte, right or wrong.
     """
-    copied = {one for one in film if _VALUE.match(one.text)}
+    copied = {one for one in film if _IDENTITY.fullmatch(one.text)}
     return [
         one
         for one in said

@@ -26,6 +26,8 @@ NAMES = {
     "Arabic": (["ISO_IR 127"], "قباني^لنزار"),
     "Cyrillic": (["ISO_IR 144"], "Люксембург"),
 }
+#: What a film may lack.
+LACKING = ("PatientOrientation", "BodyPartExamined", "StudyID", "StudyTime")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def made(rg1: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Made]:
     odd = chest(folder / "odd.dcm", drawn, PatientName="Odd^Columns")
     hard = [
         rg1,
-        chest(folder / "bare.dcm", PatientOrientation=None, PixelSpacing=[0, 0]),
+        chest(folder / "bare.dcm", PixelSpacing=[0, 0], **dict.fromkeys(LACKING)),
         *(
             chest(folder / f"{name}.dcm", SpecificCharacterSet=sets, PatientName=person)
             for name, (sets, person) in NAMES.items()
