@@ -22,7 +22,7 @@ async function settled() {
   let before;
   for (let tries = 0; tries < 20; tries++) {
     await page.waitForTimeout(200);
-    const now = (await page.screenshot()).toString('base64');
+    const now = (await page.screenshot({ type: 'jpeg', quality: 50 })).toString('base64');
     if (now === before) return;
     before = now;
   }
