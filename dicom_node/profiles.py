@@ -75,7 +75,7 @@ class Profile:
 #: The profiles that ship; a site adds its own in ``node.yaml``.
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "air": Profile(("sr", "seg", "kos")),
+        "air": Profile(("sr", "seg")),
         "ohif": Profile(
             ("sr", "seg", "sc", "pdf", "kos"),
             box_orientation=True,

@@ -98,13 +98,16 @@ def read(
             help="Every file by itself, and one table; exits with 0 whatever is in it.",
         ),
     ] = False,
+    profile: Annotated[
+        str, typer.Option(help="Dialect of the objects, as in node.yaml; else every object.")
+    ] = "",
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Read local files, without any network, and write the results into a folder."""
     configuration = configured(config)
     checking.need_torch()
-    reader = local.Reader(configuration, Console(stderr=True))
+    reader = local.Reader(configuration, Console(stderr=True), profile)
     if each:
         if prior:
             raise Misconfigured("--each takes every file by itself: leave --prior out")

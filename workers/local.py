@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,23 +13,33 @@ from rich.progress import Progress
 from dicom_node import outputs, report, rules
 from dicom_node.errors import BadStudy, Misconfigured
 from dicom_node.headers import is_dicom_file, read_studies, read_study
-from dicom_node.outputs import Material
+from dicom_node.outputs import OUTPUTS, Material
 from dicom_node.priors import FoundPrior, compare_files
-from dicom_node.profiles import PROFILES
+from dicom_node.profiles import PROFILES, Profile
 from dicom_node.report import NotReadBecause, Report
 from dicom_node.rules import Priors
 from models.engines.base import Engine
 from workers import pictures, reading, tasks
 from workers.site import Configuration
 
+#: Every object that there is.
+EVERYTHING = replace(PROFILES["air"], outputs=tuple(OUTPUTS))
+
 
 class Reader:
     """A configuration whose engine is opened once, when the first film is to be read."""
 
-    def __init__(self, configuration: Configuration, console: Console) -> None:
-        """Open nothing yet."""
+    def __init__(self, configuration: Configuration, console: Console, profile: str = "") -> None:
+        """Open nothing yet.
+
+        ``profile`` names the dialect of the objects; empty: all that the rule names, as in `air`.
+
+        Raises:
+            Misconfigured: there is no such profile.
+        """
         self._configuration = configuration
         self._console = console
+        self._profile = _profile(configuration, profile)
 
     @cached_property
     def _engine(self) -> Engine:
@@ -52,8 +62,17 @@ class Reader:
                 lambda: self._engine,
                 lambda done, total: progress.update(task, completed=done, total=total),
             )
-        write(found.report, self._configuration, found.film, found.prior, out)
+        write(
+            found.report, self._configuration, found.film, found.prior, out, profile=self._profile
+        )
         return found.report
+
+
+def _profile(configuration: Configuration, name: str) -> Profile:
+    try:
+        return configuration.settings.profile(name) if name else EVERYTHING
+    except ValueError as error:
+        raise Misconfigured(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +122,21 @@ def read_files(
 
 
 def write(
-    result: Report, configuration: Configuration, current: Path, prior: Path | None, out: Path
+    result: Report,
+    configuration: Configuration,
+    current: Path,
+    prior: Path | None,
+    out: Path,
+    *,
+    profile: Profile = EVERYTHING,
 ) -> None:
-    """Write everything that there is of a report into a folder."""
+    """Write what there is of a report into a folder."""
     out.mkdir(parents=True, exist_ok=True)
     rule = rules.rule_named(result.rule, configuration.rules)
     material = Material(
         report=result,
         vocabulary=configuration.vocabulary,
-        profile=PROFILES["air"],
+        profile=profile,
         current=current,
         prior=prior,
         series=configuration.settings.result_series,

@@ -13,7 +13,10 @@ from nodes import Site, dicom_node, peer
 from peers import Orthanc, free_port
 from PIL import Image
 from pydicom import dcmread
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
+from dicom_node.outputs import OUTPUTS
+from dicom_node.profiles import PROFILES
 from models.engines import demonstration
 
 
@@ -67,7 +70,7 @@ def test_init_writes_a_configuration_that_works(tmp_path: Path) -> None:
         ("node.yaml", "port: 11112", "port: many", ["node.yaml:11:", "port"]),
         ("node.yaml", "DICOMNODE", "A_TITLE_THAT_IS_TOO_LONG", ["node.yaml:9:", "16 characters"]),
         ("node.yaml", "name: demonstration", "name: chatgpt", ["engine", "transformers"]),
-        ("rules.yaml", "outputs: [sr, seg]", "outputs: [sr, sge]", ["rules.yaml", "sge", "seg"]),
+        ("rules.yaml", "[sr, seg, gsps", "[sr, sge, gsps", ["rules.yaml", "sge", "seg"]),
         ("rules.yaml", "prepare: chest_radiograph", "prepare: x", ["rules.yaml", "prepare"]),
         ("findings.yaml", "laterality: right", "laterality: rihgt", ["findings.yaml", "right"]),
     ],
@@ -156,17 +159,20 @@ def test_read_makes_everything_from_local_files(site: Site, tmp_path: Path, rg1:
     assert done.returncode == 0, done.stderr
     assert "DEMONSTRATION" in done.stdout
     assert "183 days earlier" in done.stdout
-    assert {path.name for path in out.iterdir()} == {
-        "sr.dcm",
-        "seg.dcm",
-        "report.json",
-        "picture.png",
-    }
+    objects = {f"{name}.dcm" for name in OUTPUTS}
+    assert {path.name for path in out.iterdir()} == objects | {"report.json", "picture.png"}
     assert dcmread(out / "sr.dcm").PatientID == dcmread(rg1).PatientID
     assert Image.open(out / "picture.png").width >= 1000
     report = json.loads((out / "report.json").read_text("utf-8"))
     assert report["prior"]["outcome"] == "used"
-    again = site.command("read", rg1, "--out", tmp_path / "alone", "--json")
+    assert dcmread(out / "sr.dcm").SOPClassUID == Comprehensive3DSRStorage
+    alone = tmp_path / "alone"
+    again = site.command("read", rg1, "--out", alone, "--profile", "stone", "--json")
+    assert dcmread(alone / "sr.dcm").SOPClassUID == ComprehensiveSRStorage
+    assert {path.stem for path in alone.glob("*.dcm")} == set(PROFILES["stone"].outputs)
+    unknown = site.command("read", rg1, "--out", tmp_path / "none", "--profile", "ohiv")
+    assert unknown.returncode == 2
+    assert "did you mean `ohif`?" in unknown.stderr
     assert json.loads(again.stdout)["prior"]["outcome"] == "not asked for"
 
 
