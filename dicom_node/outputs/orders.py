@@ -38,10 +38,16 @@ def carry_order(source: Dataset, target: Dataset) -> None:
     """State the performed procedure and the requests of a film in a report on it (C.17.2).
 
     Performed Procedure Code Sequence (0040,A372, Type 2) is the film's Procedure Code Sequence
-    (0008,1032); each request of the film becomes an item of Referenced Request Sequence
-    (0040,A370, 1C: not written when the film names no request).
+    (0008,1032).
     """
     copy_element(source, target, "ProcedureCodeSequence", "PerformedProcedureCodeSequence")
+    carry_requests(source, target)
+
+
+def carry_requests(source: Dataset, target: Dataset) -> None:
+    """Each request of a film becomes an item of Referenced Request Sequence (0040,A370, Type 1C of
+    SR and Key Object Documents: not written when the film names no request).
+    """
     requests = [
         _request(item, source)
         for item in source.get("RequestAttributesSequence") or ()

@@ -19,6 +19,7 @@ from pydicom.uid import (
 from dicom_node import equipment
 from dicom_node.outputs import codes, finish, source
 from dicom_node.outputs.material import Material, Reference
+from dicom_node.outputs.orders import carry_requests
 from dicom_node.uids import derived_uid
 
 #: Of what is named, all that is no image: TID 2010 has it as COMPOSITE.
@@ -69,6 +70,7 @@ def build(material: Material, output: str, selection: Selection) -> Dataset:
         if "ReferencedSOPSequence" in item:  # TID 2010 has no name for it; highdicom gives one
             del item.ConceptNameCodeSequence
     finish.finish(dataset, report, header)
+    carry_requests(header, dataset)
     return dataset
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import peers
 import pytest
 from builders import chest
+from peers import dciodvfy
 from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
-from report_builders import film_of, report_on
+from report_builders import film_of, object_of, report_on
 from sr_reports import errors, everything, instances, written
 
+from dicom_node import outputs
 from dicom_node.outputs import Reference
 from dicom_node.vocabulary import Vocabulary
 
@@ -108,6 +110,20 @@ def test_what_a_request_says_itself_goes_before_what_the_film_says(
     assert first.IssuerOfAccessionNumberSequence[0].LocalNamespaceEntityID == "ONE"
     assert second.IssuerOfAccessionNumberSequence[0].LocalNamespaceEntityID == "HOSPITAL"
     assert errors(path) == []
+
+
+def test_a_selection_of_key_objects_is_of_the_same_requests(
+    vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    film = ordered(tmp_path / "film.dcm")
+    selected = object_of("kos", everything(film), vocabulary, film)
+    assert selected is not None
+    outputs.write(selected, tmp_path / "kos.dcm")
+    read = dcmread(tmp_path / "kos.dcm")
+    (asked,) = read.ReferencedRequestSequence
+    assert (asked.RequestedProcedureID, asked.AccessionNumber) == ("RP-12", "ACC-77")
+    assert "PerformedProcedureCodeSequence" not in read
+    assert [line for line in dciodvfy(tmp_path / "kos.dcm") if line.startswith("Error")] == []
 
 
 def test_without_an_order_none_is_stated(vocabulary: Vocabulary, tmp_path: Path) -> None:
