@@ -77,7 +77,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "air": Profile(("sr", "seg")),
         "ohif": Profile(
-            ("sr", "seg", "sc", "pdf", "kos"),
+            ("sr", "seg", "sc", "pdf"),
             box_orientation=True,
             score_says_what=True,
             frames_begin_bytes=True,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import urllib.error
-import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from http.client import HTTPException
+from functools import partial
+
+from orthanc_api_client import OrthancApiClient
+from orthanc_api_client import exceptions as answers
 
 from dicom_node.errors import Rejected, Unreachable
 
 _SECONDS = 30.0
+_NONE = "what answers at {} is not Orthanc's REST API"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +31,27 @@ class Rest:
             Unreachable: it does not answer now.
             Rejected: it wants another user, does not allow it, or is none.
         """
-        answer = self._call("POST", "/tools/lookup", sop_instance_uid) or b"[]"
-        try:
-            found = [one["ID"] for one in json.loads(answer) if one["Type"] == "Instance"]
-        except (ValueError, TypeError, KeyError):
-            raise Rejected(f"what answers at {self.url} is not Orthanc's REST API") from None
-        for identifier in found:
-            self._call("DELETE", f"/instances/{identifier}")
+        with self._client() as client:
+            for identifier in client.lookup(sop_instance_uid, filter="Instance"):
+                client.instances.delete(identifier, ignore_errors=True)
 
-    def _call(self, method: str, path: str, body: str = "") -> bytes:
-        request = urllib.request.Request(  # noqa: S310 - http(s) by the settings
-            f"{self.url.rstrip('/')}{path}", body.encode() or None, method=method
-        )
-        if self.user:
-            stated = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-            request.add_header("Authorization", f"Basic {stated}")
+    @contextmanager
+    def _client(self) -> Iterator[OrthancApiClient]:
+        client = OrthancApiClient(f"{self.url.rstrip('/')}/", user=self.user, pwd=self.password)
+        session = client._http_session
+        session.request = partial(session.request, timeout=_SECONDS)  # it waits for ever else
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 - as above
-                content: bytes = answer.read()
-        except urllib.error.HTTPError as error:
-            if error.code == HTTPStatus.NOT_FOUND:
-                return b""
-            told = f"Orthanc's REST API answered {error.code}"
-            if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-                raise Rejected(f"{told}: set DICOM_NODE_ORTHANC__USER and __PASSWORD") from None
-            raise Unreachable(told) from None
-        except (OSError, HTTPException):
+            yield client
+        except (answers.NotAuthorized, answers.Forbidden) as error:
+            told = f"Orthanc's REST API answered {error.http_status_code}"
+            raise Rejected(f"{told}: set DICOM_NODE_ORTHANC__USER and __PASSWORD") from None
+        except answers.ResourceNotFound:
+            raise Rejected(_NONE.format(self.url)) from None
+        except answers.HttpError as error:
+            raise Unreachable(f"Orthanc's REST API answered {error.http_status_code}") from None
+        except answers.OrthancApiException:
             raise Unreachable("Orthanc's REST API does not answer") from None
-        return content
+        except (ValueError, TypeError, KeyError):
+            raise Rejected(_NONE.format(self.url)) from None
+        finally:
+            session.close()
