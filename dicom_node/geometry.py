@@ -41,6 +41,12 @@ class Box:
         """(x, y) of the middle, in the same pixels."""
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
+    @property
+    def outline(self) -> list[tuple[float, float]]:
+        """Its corners (x, y) clockwise from the top left one, which closes the line too."""
+        left, top, right, bottom = self.left, self.top, self.right, self.bottom
+        return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+
     def iou(self, other: Box) -> float:
         """Intersection over union with another box of the same frame, 0 to 1."""
         width = min(self.right, other.right) - max(self.left, other.left)

@@ -1,7 +1,7 @@
 """The dialects in which a report can be written: for each kind of viewer one row of switches.
 
 The same report in another dialect is another object, so every switch that changes what is written
-is part of the UIDs of what is written (see ``outputs.identifiers``).
+is part of the UIDs of what is written (see :mod:`dicom_node.tracking`).
 """
 
 from __future__ import annotations

@@ -40,6 +40,12 @@ DAY = Concept("d", "UCUM", "day")
 BOUNDED_BY = Concept("75958009", "SCT", "Bounded by")
 PHYSICAL_OBJECT = Concept("260787004", "SCT", "Physical object")
 MORPHOLOGICALLY_ABNORMAL = Concept("49755003", "SCT", "Morphologically Abnormal Structure")
+SOURCE_IMAGE = Concept("121322", "DCM", "Source image for image processing operation")
+
+#: Titles of Key Object Selections (CID 7010).
+OF_INTEREST = Concept("113000", "DCM", "Of Interest")
+REJECTED_QUALITY = Concept("113001", "DCM", "Rejected for Quality Reasons")
+REJECTED_SAFETY = Concept("113037", "DCM", "Rejected for Patient Safety Reasons")
 
 IMAGE_LIBRARY = Concept("111028", "DCM", "Image Library")
 IMAGE_LIBRARY_GROUP = Concept("126200", "DCM", "Image Library Group")
@@ -91,10 +97,6 @@ OUTCOME = {
     (False, False): Concept("111243", "DCM", "Not all algorithms succeeded; without findings"),
     (False, True): Concept("111244", "DCM", "Not all algorithms succeeded; with findings"),
 }
-SOURCE_IMAGE = Concept("121322", "DCM", "Source image for image processing operation")
-OF_INTEREST = Concept("113000", "DCM", "Of Interest")
-REJECTED_QUALITY = Concept("113001", "DCM", "Rejected for Quality Reasons")
-REJECTED_SAFETY = Concept("113037", "DCM", "Rejected for Patient Safety Reasons")
 NONE_SUCCEEDED = Concept("111245", "DCM", "No algorithms succeeded; without findings")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from highdicom import sr
 from highdicom.base import SOPClass
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DT
 
 from dicom_node import equipment
-from dicom_node.outputs import source as films
+from dicom_node.outputs import codes, source
 from dicom_node.outputs.material import Material
 from dicom_node.report import Made, Report, Weights
 
@@ -61,6 +62,19 @@ def general_equipment(made: Made) -> dict[str, Any]:
     }
 
 
+def observer(made: Made) -> sr.ObserverContext:
+    """Who states what a Structured Report or a selection says: a device (PS3.16 TID 1004)."""
+    return sr.ObserverContext(
+        observer_type=sr.CodedConcept.from_code(codes.DEVICE),
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=equipment.device_uid(made),
+            name=equipment.model_name(made),
+            manufacturer_name=equipment.MANUFACTURER,
+            model_name=equipment.model_name(made),
+        ),
+    )
+
+
 def begin(material: Material, output: str, sop_class_uid: str, modality: str) -> Dataset:
     """An object that highdicom has no constructor for, with what stands in every one; it is of
     nobody until :func:`finish`.
@@ -76,9 +90,12 @@ def begin(material: Material, output: str, sop_class_uid: str, modality: str) ->
     )
 
 
-def finish(dataset: Dataset, report: Report, source: Dataset) -> None:
-    """Give a new object the film's identity, the report's time and this project's equipment."""
-    when = films.read_at(report, source)
+def finish(dataset: Dataset, report: Report, header: Dataset) -> None:
+    """Give a new object the film's identity, the report's time and this project's equipment.
+
+    ``header`` is that of the film.
+    """
+    when = source.read_at(report, header)
     _set_times(dataset, when)
     item = equipment.contributing_equipment(report.made, when)
     # highdicom's own item, where it made the object, tells the time of day; it stays, with the
@@ -87,7 +104,7 @@ def finish(dataset: Dataset, report: Report, source: Dataset) -> None:
     for library in libraries:
         library.ContributionDateTime = DT(when.strftime("%Y%m%d%H%M%S%z"))
     dataset.ContributingEquipmentSequence = [item, *libraries]
-    films.carry_over(source, dataset)
+    source.carry_over(header, dataset)
 
 
 def _set_times(dataset: Dataset, when: datetime) -> None:

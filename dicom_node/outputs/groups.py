@@ -18,10 +18,11 @@ from dicom_node.geometry import Box
 from dicom_node.outputs import codes, source
 from dicom_node.outputs.checks import laterality
 from dicom_node.outputs.evaluations import outcome
-from dicom_node.outputs.identifiers import Tracked, result_uid, tracked
+from dicom_node.outputs.identifiers import Tracked, tracked
 from dicom_node.outputs.material import Material
 from dicom_node.profiles import SourceConcept
 from dicom_node.report import Film, Finding, Made
+from dicom_node.tracking import result_uid
 from dicom_node.vocabulary import Vocabulary
 
 Group = sr.PlanarROIMeasurementsAndQualitativeEvaluations | sr.MeasurementsAndQualitativeEvaluations
@@ -84,18 +85,11 @@ def _region(
     box: Box, film: Film, frames: list[int] | None, concept: SourceConcept
 ) -> sr.ImageRegion:
     """The box as a closed polyline: SCOORD has no rectangle."""
-    corners = [
-        (box.left, box.top),
-        (box.right, box.top),
-        (box.right, box.bottom),
-        (box.left, box.bottom),
-        (box.left, box.top),
-    ]
     image = sr.SourceImageForRegion(film.sop_class_uid, film.sop_instance_uid, frames)
     image.ConceptNameCodeSequence = [sr.CodedConcept.from_code(_SOURCE[concept])]
     return sr.ImageRegion(
         graphic_type=sr.GraphicTypeValues.POLYLINE,
-        graphic_data=np.array(corners),
+        graphic_data=np.array(box.outline),
         source_image=image,
     )
 

@@ -7,37 +7,38 @@ from dataclasses import dataclass
 from dicom_node import wording
 from dicom_node.equipment import plain
 from dicom_node.report import BoxShows, Finding, Presence, Report
-from dicom_node.tracking import result_uid as result_uid
 from dicom_node.tracking import tracking_uids
 from dicom_node.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """A finding with its Tracking Identifier and UID (TID 4108)."""
+    """A finding with its Tracking Identifier and UID (TID 4108).
+
+    ``number`` counts those that are present from 1, as in the picture; 0 for one that is absent.
+    """
 
     finding: Finding
+    number: int
     identifier: str
     uid: str
 
 
 def tracked(report: Report, vocabulary: Vocabulary) -> tuple[Tracked, ...]:
-    """All findings in the order of the report; SR and SEG name them alike.
-
-    Those that are present are numbered from 1, as in the picture.
-    """
+    """All findings in the order of the report; all objects name them alike."""
     found = []
-    number = 0
+    present = 0
     for finding, uid in zip(report.findings, tracking_uids(report), strict=True):
         if finding.presence is Presence.PRESENT:
-            number += 1
+            number = present = present + 1
             where = wording.place(finding, vocabulary)
             label = ", ".join(filter(None, (wording.title(finding.name), where)))
             shows = " (box around its anatomical site)" if _boxes_site(finding) else ""
             identifier = f"AI {number}: {label}{shows}"
         else:
+            number = 0
             identifier = f"AI: no {finding.name}"
-        found.append(Tracked(finding, plain(identifier), uid))
+        found.append(Tracked(finding, number, plain(identifier), uid))
     return tuple(found)
 
 

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 from highdicom import pr
-from numpy.typing import NDArray
 
 from dicom_node import canvas, equipment, wording
 from dicom_node.canvas import Area
 from dicom_node.geometry import Box
-from dicom_node.outputs.identifiers import Tracked, tracked
-from dicom_node.report import Film, Presence, Report
+from dicom_node.outputs.identifiers import tracked
+from dicom_node.report import Film, Report
 from dicom_node.vocabulary import Vocabulary
 
 _LETTER = 8.5  # mean width of a letter on the screen
@@ -46,14 +44,14 @@ def draw(report: Report, vocabulary: Vocabulary) -> Marks:
     """
     marks, screen = Marks(), _Screen(report.film)
     taken = [_draw_first(report, screen, marks)]
-    for number, one in _numbered(report, vocabulary):
+    for one in tracked(report, vocabulary):
         if one.finding.box is not None:
-            lines = wording.tag(number, one.finding, vocabulary)
+            lines = wording.tag(one.number, one.finding, vocabulary)
             box = screen.area(one.finding.box)
             place = canvas.free_place(box, *canvas.tag_size(lines), screen.panel, taken)
             taken.append(place)
             names: dict[str, Any] = {"tracking_id": one.identifier, "tracking_uid": one.uid}
-            marks.graphics.append(_graphic(_outline(one.finding.box), **names))
+            marks.graphics.append(_graphic(np.array(one.finding.box.outline), **names))
             if place.beside(box):
                 marks.graphics.append(_graphic(np.array(screen.stored(*_arrow(place, box)))))
             marks.texts.append(_text(lines, place, screen, text_justification="LEFT", **names))
@@ -101,17 +99,6 @@ def _draw_first(report: Report, screen: _Screen, marks: Marks) -> Area:
     place = Area(inset, inset, inset + width, inset + canvas.tag_size(lines)[1])
     marks.texts.append(_text(lines, place, screen, text_justification="CENTER"))
     return place
-
-
-def _numbered(report: Report, vocabulary: Vocabulary) -> Iterator[tuple[int, Tracked]]:
-    """The findings that are there, numbered as SR and SEG number them."""
-    there = (one for one in tracked(report, vocabulary) if one.finding.presence is Presence.PRESENT)
-    return enumerate(there, start=1)
-
-
-def _outline(box: Box) -> NDArray[np.float64]:
-    x, y = (box.left, box.right), (box.top, box.bottom)
-    return np.array([(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1]), (x[0], y[0])])
 
 
 def _text(lines: list[str], place: Area, screen: _Screen, **options: Any) -> pr.TextObject:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dicom_node.outputs.identifiers import result_uid
 from dicom_node.profiles import SERIES, Profile, Series
 from dicom_node.report import Report
+from dicom_node.tracking import result_uid
 from dicom_node.vocabulary import Vocabulary
 
 

@@ -16,7 +16,7 @@ from dicom_node.outputs.checks import check
 from dicom_node.outputs.frames import Films, films
 from dicom_node.outputs.material import Material
 from dicom_node.outputs.page import Page, Row, Section
-from dicom_node.report import BoxShows, Film, Finding, Presence, Report
+from dicom_node.report import BoxShows, Finding, Presence, Report
 from dicom_node.vocabulary import Vocabulary
 
 _COLUMNS = (0.05, 0.24, 0.09, 0.29, 0.14, 0.19)
@@ -57,24 +57,15 @@ def _describe(dataset: Dataset, material: Material, shown: Films | None, header:
     dataset.DocumentTitle = finish.description(material, "pdf")
     dataset.ConceptNameCodeSequence = [CodedConcept.from_code(codes.IMAGING_MEASUREMENT_REPORT)]
     dataset.VerificationFlag = "UNVERIFIED"
-    used = [_source(report.film, source.frames(header, report.film))]
+    used = [source.reference(report.film, source.frames(header, report.film))]
     if report.prior.film is not None:
-        used.append(_source(report.prior.film, None))
+        used.append(source.reference(report.prior.film))
     dataset.SourceInstanceSequence = used
 
 
 def _acquired(report: Report) -> DT | None:
     acquired = report.film.acquired
     return DT(acquired.strftime("%Y%m%d%H%M%S")) if acquired else None
-
-
-def _source(film: Film, frames: list[int] | None) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID = film.sop_class_uid
-    item.ReferencedSOPInstanceUID = film.sop_instance_uid
-    if frames:
-        item.ReferencedFrameNumber = frames
-    return item
 
 
 def _page(material: Material, shown: Films | None) -> Page:

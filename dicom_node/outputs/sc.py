@@ -58,19 +58,15 @@ def _describe(dataset: Dataset, material: Material, shown: Films, header: Datase
     report = material.report
     used = [_source(report.film, source.frames(header, report.film))]
     if shown.prior is not None and report.prior.film is not None:
-        used.append(_source(report.prior.film, None))
+        used.append(_source(report.prior.film))
     dataset.SourceImageSequence = used
     for keyword in _LOSSY:
         source.copy_element(header, dataset, keyword)
 
 
-def _source(film: Film, frames: list[int] | None) -> Dataset:
+def _source(film: Film, frames: list[int] | None = None) -> Dataset:
     """An image that is in the picture; no pixel of it is where it was."""
-    item = Dataset()
-    item.ReferencedSOPClassUID = film.sop_class_uid
-    item.ReferencedSOPInstanceUID = film.sop_instance_uid
-    if frames:
-        item.ReferencedFrameNumber = frames
+    item = source.reference(film, frames)
     item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(codes.SOURCE_IMAGE)]
     item.SpatialLocationsPreserved = "NO"
     return item

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from highdicom import ko, sr
+from highdicom import ko
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code as Concept
 from pydicom.uid import (
@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 
 from dicom_node import equipment
-from dicom_node.outputs import codes, finish, source
+from dicom_node.outputs import finish, source
 from dicom_node.outputs.material import Material, Reference
 from dicom_node.outputs.orders import carry_requests
 from dicom_node.uids import derived_uid
@@ -60,7 +60,7 @@ def build(material: Material, output: str, selection: Selection) -> Dataset:
         content=ko.KeyObjectSelection(
             document_title=selection.title,
             referenced_objects=named,
-            observer_device_context=_observer(material),
+            observer_device_context=finish.observer(report.made),
             description=equipment.plain(selection.text),
         ),
         **(finish.series(material, output) | _uids(material, output, selection)),
@@ -99,16 +99,3 @@ def _evidence(material: Material, one: Reference) -> Dataset:
     if one.sop_class_uid in _NO_IMAGES:
         del named.Rows, named.Columns
     return named
-
-
-def _observer(material: Material) -> sr.ObserverContext:
-    made = material.report.made
-    return sr.ObserverContext(
-        observer_type=sr.CodedConcept.from_code(codes.DEVICE),
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=equipment.device_uid(made),
-            name=equipment.model_name(made),
-            manufacturer_name=equipment.MANUFACTURER,
-            model_name=equipment.model_name(made),
-        ),
-    )

@@ -187,6 +187,16 @@ def frames(source: Dataset, film: Film) -> list[int] | None:
     return [film.frame_number] if int(source.get("NumberOfFrames") or 1) > 1 else None
 
 
+def reference(film: Film, frames: list[int] | None = None) -> Dataset:
+    """An item of the Image SOP Instance Reference Macro (PS3.3 Table 10-3)."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = film.sop_class_uid
+    item.ReferencedSOPInstanceUID = film.sop_instance_uid
+    if frames:
+        item.ReferencedFrameNumber = frames
+    return item
+
+
 def _text(value: object) -> str:
     """A value of plain ASCII, whether pydicom has decoded it already or not."""
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from highdicom import sr
 from pydicom.dataset import Dataset
 
-from dicom_node import equipment
 from dicom_node.outputs import codes, finish, source
 from dicom_node.outputs.checks import check
 from dicom_node.outputs.evaluations import evaluations
@@ -50,16 +49,8 @@ def build(material: Material) -> Dataset:
 
 
 def _content(material: Material, header: Dataset) -> Dataset:
-    report, made = material.report, material.report.made
-    observer = sr.ObserverContext(
-        observer_type=sr.CodedConcept.from_code(codes.DEVICE),
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=equipment.device_uid(made),
-            name=equipment.model_name(made),
-            manufacturer_name=equipment.MANUFACTURER,
-            model_name=equipment.model_name(made),
-        ),
-    )
+    report = material.report
+    observer = finish.observer(report.made)
     root = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=observer),
         procedure_reported=codes.IMAGING_PROCEDURE,
