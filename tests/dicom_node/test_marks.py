@@ -16,6 +16,7 @@ from dicom_node import rules
 from dicom_node.errors import NotForUs
 from dicom_node.films import choose_film
 from dicom_node.headers import descriptions, marks, read_study
+from dicom_node.outputs import OUTPUTS
 from dicom_node.rules import Known
 from dicom_node.study import LAST, Instance, View
 
@@ -374,7 +375,7 @@ def test_of_a_study_as_modalities_send_it_the_plain_film_is_read(tmp_path: Path)
 USED = Known(
     prepare=("chest_radiograph",),
     questions=("suitability", "presence", "location", "site", "change"),
-    outputs=("sr", "seg"),
+    outputs=tuple(OUTPUTS),
 )
 
 
