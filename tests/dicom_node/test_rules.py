@@ -19,7 +19,7 @@ from dicom_node.study import Instance, Patient, Study, View
 KNOWN = Known(
     prepare=("chest_radiograph", "plain"),
     questions=("suitability", "presence", "location", "site", "change"),
-    outputs=("sr", "seg"),
+    outputs=("sr", "seg", "gsps", "sc", "pdf", "kos"),
 )
 
 
