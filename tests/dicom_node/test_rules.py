@@ -138,7 +138,8 @@ def test_an_unknown_view_is_read_as_frontal_only_where_the_rule_says_so(tmp_path
         ({"questions": ["presence", "locaton"]}, 10,
          "questions: unknown `locaton`; did you mean `location`?"),
         ({"outputs": ["sr", "sge"]}, 11, "outputs: unknown `sge`; did you mean `seg`?"),
-        ({"outputs": ["fhir"]}, 11, "outputs: unknown `fhir`; valid are: gsps, kos, pdf, sc, seg, sr"),
+        ({"outputs": ["fhir"]}, 11, "outputs: unknown `fhir`; valid are: gsps, kos, pdf, sc, seg, "
+         "sr"),
     ],
 )  # fmt: skip
 def test_a_name_that_the_program_does_not_know_has_file_line_and_the_nearest(
