@@ -86,6 +86,10 @@ class Spool:
         """The folder of a received study."""
         return self.studies / checked_uid(study_instance_uid)
 
+    def film(self, study_instance_uid: str, sop_instance_uid: str) -> Path:
+        """The file of a received object."""
+        return self.study(study_instance_uid) / f"{sop_instance_uid}.dcm"
+
     def prior(self, study_instance_uid: str) -> Path:
         """The folder of an earlier study."""
         return self.priors / checked_uid(study_instance_uid)

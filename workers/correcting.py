@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dicom_node import outputs
@@ -14,40 +13,10 @@ from dicom_node.outputs import Material, Reference, rejection
 from dicom_node.outputs.rejection import Reason, Rejection
 from dicom_node.outputs.source import keep_header
 from dicom_node.report import Report
+from workers.places import Place
 from workers.site import Site
 
 _SR = "sr"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the objects of a job for one destination are written.
-
-    ``retractions`` counts how often results of the job have been withdrawn before them.
-    """
-
-    site: Site
-    job: Job
-    destination: str
-    retractions: int
-
-    def path(self, output: str) -> Path:
-        """The file of one; no object is written where an earlier one may still wait."""
-        name = f"{output}-{self.retractions}" if self.retractions else output
-        return self.site.spool.results(self.job.id) / self.destination / f"{name}.dcm"
-
-    def row(self, output: str, made: Reference, withdraws: Sequence[Delivery] = ()) -> Made:
-        """What the ledger is to know of one."""
-        return Made(
-            destination=self.destination,
-            output=output,
-            sop_instance_uid=made.sop_instance_uid,
-            series_instance_uid=made.series_instance_uid,
-            sop_class_uid=made.sop_class_uid,
-            path=self.site.spool.below(self.path(output)),
-            retractions=self.retractions,
-            withdraws=tuple(row.id for row in withdraws),
-        )
 
 
 def predecessors(job: Job, standing: Sequence[Delivery]) -> tuple[Reference, ...]:
@@ -104,7 +73,7 @@ def header(site: Site, job: Job, result: Report) -> Path:
     Raises:
         BadStudy: nowhere any more.
     """
-    film = site.spool.study(job.study_instance_uid) / f"{result.film.sop_instance_uid}.dcm"
+    film = site.spool.film(job.study_instance_uid, result.film.sop_instance_uid)
     for path in (site.spool.header(job.id), film):
         if path.exists():
             return path

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from dicom_node import report
 from dicom_node.errors import Misconfigured
-from dicom_node.ledger import corrections, jobs, received
+from dicom_node.ledger import corrections, jobs, readings, received, revisions
 from dicom_node.ledger.deliveries import RETRACTION, Made
 from dicom_node.ledger.jobs import Job, State
 from dicom_node.outputs import Material
 from dicom_node.outputs.rejection import Reason
-from dicom_node.report import Report
 from workers import correcting
-from workers.correcting import Place
+from workers.places import Place
 from workers.site import Site
 
 
@@ -56,7 +54,7 @@ def forget(site: Site, number: int) -> str:
         Misconfigured: there is no such job, or something that was read of the study still counts.
     """
     job = jobs.get(site.database, number)
-    for one in jobs.revisions(site.database, job.study_instance_uid):
+    for one in revisions.listing(site.database, job.study_instance_uid):
         ended = one.state.is_final or one.state is State.RETRACTING
         if not ended or corrections.of(site.database, one).rows:
             raise Misconfigured(
@@ -81,7 +79,7 @@ def _notes(
     notes = []
     for name, destination in destinations.items():
         if rows := standing.at(name):
-            result = replace(of_job(job), read_at=datetime.now().astimezone())
+            result = replace(readings.of(job), read_at=datetime.now().astimezone())
             film = correcting.header(site, job, result)
             correcting.keep(site, job, result, film)  # anew: it is needed until the note is there
             material = Material(
@@ -96,8 +94,3 @@ def _notes(
                 correcting.note(place, material, rows, output=RETRACTION, reason=reason, why=why)
             )
     return notes
-
-
-def of_job(job: Job) -> Report:
-    """The report of a job, as what is made from it now has to say it."""
-    return replace(report.from_json(job.report or ""), retractions=job.retractions)

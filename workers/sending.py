@@ -1,4 +1,4 @@
-"""The last part of the way: objects are built for each destination, sent, and verified there."""
+"""What was built is sent to each destination, and verified there."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from dicom_node import outputs, rules
 from dicom_node.archives import ARCHIVES
 from dicom_node.archives.orthanc import Rest
 from dicom_node.deliver import NO_STATUS, Verdict
 from dicom_node.deliver import send as send_objects
 from dicom_node.errors import Rejected, Unreachable
 from dicom_node.ledger import corrections, deliveries
-from dicom_node.ledger.deliveries import REJECTION, RETRACTION, Delivery, DeliveryState, Made
+from dicom_node.ledger.deliveries import REJECTION, RETRACTION, Delivery, DeliveryState
 from dicom_node.ledger.jobs import Job
-from dicom_node.outputs import Material
 from dicom_node.report import Report, Weights
 from dicom_node.settings import DestinationSection
-from workers import correcting
-from workers.correcting import Place, superseded_by, superseding
 from workers.site import Site
 
 log = logging.getLogger(__name__)
@@ -39,48 +34,6 @@ class Left:
     refused: tuple[str, ...]
     waiting: tuple[str, ...]
     held: bool = False  # all that waits, waits for the site's release
-
-
-def build(site: Site, job: Job, result: Report, current: Path, prior: Path | None) -> None:
-    """Make the objects of the rule for every destination, and what withdraws there what earlier
-    revisions of the study have sent; enter them in the ledger.
-
-    The same report makes the same bytes, so that doing it again after a crash changes nothing.
-
-    Raises:
-        Unreachable: an earlier revision is being sent just now.
-    """
-    rule = rules.rule_named(result.rule, site.configuration.rules)
-    standing = corrections.before(site.database, job)
-    made: list[Made] = []
-    for destination in site.settings.destinations:
-        stands = standing.at(destination.name)
-        material = Material(
-            report=result,
-            vocabulary=site.configuration.vocabulary,
-            profile=site.settings.profile(destination.profile),
-            current=current,
-            prior=prior,
-            series=site.settings.result_series,
-            predecessors=correcting.predecessors(job, stands),
-        )
-        place = Place(site, job, destination.name, job.retractions)
-        results = []
-        for reference, dataset in outputs.build(material, rule.outputs):
-            output = reference.output
-            outputs.write(dataset, place.path(output))
-            results.append(place.row(output, reference, superseded_by(output, stands)))
-        made += [*results, *superseding(place, material, stands, results)]
-    correcting.keep(site, job, result, current)
-    corrections.take_place(site.database, job, made, standing)
-
-
-def is_built(site: Site, job: Job) -> bool:
-    """Whether the results of a job were made since the last of them were withdrawn."""
-    return any(
-        row.made.retractions == job.retractions and row.made.output != RETRACTION
-        for row in deliveries.of_job(site.database, job.id)
-    )
 
 
 def bring(site: Site, job: Job, result: Report) -> None:

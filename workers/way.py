@@ -20,7 +20,7 @@ from dicom_node import logs, report, rules
 from dicom_node.archives import FoundSeries
 from dicom_node.errors import BadAnswer, BadStudy, Misconfigured, NotForUs, Rejected, Unreachable
 from dicom_node.headers import read_study
-from dicom_node.ledger import corrections, jobs, reopening
+from dicom_node.ledger import corrections, jobs, readings, reopening, revisions
 from dicom_node.ledger.jobs import Job, Stage, State
 from dicom_node.ledger.retrievals import retrieving
 from dicom_node.priors import find_prior
@@ -28,7 +28,7 @@ from dicom_node.report import NotReadBecause, Prior, PriorOutcome, Report
 from dicom_node.rules import Plan
 from dicom_node.study import Study
 from models.engines.base import Engine
-from workers import counting, following, reading, retracting, sending
+from workers import building, counting, following, reading, sending
 from workers.site import Site
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def fetch(site: Site, job: Job) -> None:
     if not counted and counting.waits_for_more(site, job, _study(site, job)):
         return
     plan = plan_of(site, job)
-    if jobs.is_behind(site.database, job):
+    if revisions.is_behind(site.database, job):
         raise Unreachable("an earlier revision of this study is still on its way")
     until = _read_already(site, job, plan)
     prior = _search(site, job, plan)
@@ -151,16 +151,16 @@ def deliver(site: Site, job: Job) -> None:
     if later := corrections.later(site.database, job):
         _end(site, job, State.DONE, f"revision {later} takes its place")
         return
-    result = retracting.of_job(job)
-    if not sending.is_built(site, job):
-        sending.build(site, job, result, *films(site, job, result))
+    result = readings.of(job)
+    if not building.is_built(site, job):
+        building.build(site, job, result, *films(site, job, result))
     sending.bring(site, job, result)
     _end(site, job, *_ending(result))
 
 
 def retract(site: Site, job: Job) -> None:
     """Bring the notes that take back what was sent."""
-    sending.bring(site, job, retracting.of_job(job))
+    sending.bring(site, job, readings.of(job))
     _end(site, job, State.RETRACTED, "withdrawn by hand")
 
 
@@ -175,7 +175,7 @@ def films(site: Site, job: Job, result: Report) -> tuple[Path, Path | None]:
     Raises:
         BadStudy: the current film has been deleted.
     """
-    current = site.spool.study(job.study_instance_uid) / f"{result.film.sop_instance_uid}.dcm"
+    current = site.spool.film(job.study_instance_uid, result.film.sop_instance_uid)
     if not current.exists():
         raise BadStudy("the film that was read is no longer in the spool (see retention)")
     return current, prior_path(site, result.prior)
@@ -198,7 +198,7 @@ def retry_seconds(site: Site, attempts: int) -> float:
 
 
 def _study(site: Site, job: Job) -> Study:
-    paths = [site.spool.root / path for path in jobs.paths(site.database, job)]
+    paths = [site.spool.root / path for path in revisions.paths(site.database, job)]
     if not paths:
         raise BadStudy("the received files are no longer in the spool (see retention)")
     return read_study(paths)
@@ -238,7 +238,7 @@ def _read_already(site: Site, job: Job, plan: Plan) -> float | None:
     Raises:
         NotForUs: nothing is.
     """
-    before = jobs.last_read(site.database, job)
+    before = revisions.last_read(site.database, job)
     if before is None:
         return None
     result = report.from_json(before.report or "")

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 
 from dicom_node.errors import Misconfigured, Unreachable
 from dicom_node.ledger import jobs as ledger
+from dicom_node.ledger import revisions
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.deliveries import (
     MAY_BE_THERE,
@@ -77,7 +78,7 @@ def take_place(database: Database, job: Job, made: Sequence[Made], taken: Standi
             raise Unreachable("a later revision was sent meanwhile")
         earlier = [
             one
-            for one in ledger.of_study(connection, job.study_instance_uid)
+            for one in revisions.of_study(connection, job.study_instance_uid)
             if one.revision < job.revision
         ]
         for one in earlier:

@@ -24,7 +24,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, or_, 
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
-from dicom_node.ledger.tables import instances, jobs
+from dicom_node.ledger.tables import jobs
 from dicom_node.study import Priority
 
 _NEVER = 1e12  # seconds since 1970: after every time that a job may be due
@@ -135,7 +135,7 @@ def lease(
                     lease_until=now() + seconds,
                 )
             )
-            return _job(connection.execute(_jobs().where(jobs.c.id == row.id)).one())
+            return of_row(connection.execute(rows().where(jobs.c.id == row.id)).one())
     return None
 
 
@@ -162,6 +162,36 @@ def advance(
         if also is not None:
             also(connection)
     return True
+
+
+def move(
+    connection: Connection,
+    job: int,
+    state: State,
+    *,
+    reason: str = "",
+    wait: float = 0.0,
+    **columns: Any,
+) -> None:
+    """Put a job into a state, due after ``wait`` seconds, whoever has it."""
+    before = connection.execute(select(jobs.c.state).where(jobs.c.id == job)).scalar_one()
+    moved: dict[str, Any] = (
+        {"state_since": now(), "attempts": 0, "lost": 0} if state != before else {}
+    )
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job)
+        .values(
+            state=state,
+            reason=reason,
+            due_at=now() + wait,
+            lease_owner=None,
+            lease_until=None,
+            **moved,
+            **columns,
+        )
+    )
+    note(connection, job, f"{state}: {reason}" if reason else str(state))
 
 
 def holds(connection: Connection, job: Job, *more: ColumnElement[bool]) -> bool:
@@ -202,75 +232,19 @@ def found(connection: Connection, job: int) -> Job:
     Raises:
         Misconfigured: there is no such job.
     """
-    row = connection.execute(_jobs().where(jobs.c.id == job)).first()
+    row = connection.execute(rows().where(jobs.c.id == job)).first()
     if row is None:
         raise Misconfigured(f"there is no job {job}; `dicom-node jobs` lists them")
-    return _job(row)
+    return of_row(row)
 
 
 def listing(database: Database, *, states: Collection[State] = (), limit: int = 50) -> list[Job]:
     """The latest jobs, newest first."""
-    rows = _jobs().order_by(jobs.c.id.desc()).limit(limit)
+    latest = rows().order_by(jobs.c.id.desc()).limit(limit)
     if states:
-        rows = rows.where(jobs.c.state.in_(states))
+        latest = latest.where(jobs.c.state.in_(states))
     with database.reading() as connection:
-        return [_job(row) for row in connection.execute(rows)]
-
-
-def paths(database: Database, job: Job) -> list[str]:
-    """Where the images of a job's study lie, below the spool: also those of earlier revisions."""
-    with database.reading() as connection:
-        return list(
-            connection.execute(
-                select(instances.c.path)
-                .where(
-                    instances.c.study_instance_uid == job.study_instance_uid,
-                    instances.c.job_id <= job.id,
-                    instances.c.path != "",  # retention has deleted the others
-                )
-                .order_by(instances.c.path)
-            ).scalars()
-        )
-
-
-def last_read(database: Database, job: Job) -> Job | None:
-    """The latest earlier revision of which there is a report that was not retracted."""
-    rows = (
-        _earlier(job)
-        .where(
-            jobs.c.report.is_not(None),
-            jobs.c.state.not_in((State.RETRACTING, State.RETRACTED)),
-        )
-        .order_by(jobs.c.revision.desc())
-    )
-    with database.reading() as connection:
-        row = connection.execute(rows).first()
-    return None if row is None else _job(row)
-
-
-def is_behind(database: Database, job: Job) -> bool:
-    """Whether an earlier revision may still be read: then it is not known yet what was."""
-    unread = (State.RECEIVED, State.QUEUED, State.FETCHING, State.READING)
-    with database.reading() as connection:
-        return connection.execute(_earlier(job).where(jobs.c.state.in_(unread))).first() is not None
-
-
-def revisions(database: Database, study_instance_uid: str) -> list[Job]:
-    """All revisions of a study, in order."""
-    with database.reading() as connection:
-        return of_study(connection, study_instance_uid)
-
-
-def of_study(connection: Connection, study_instance_uid: str) -> list[Job]:
-    """The same, within a transaction."""
-    rows = _jobs().where(jobs.c.study_instance_uid == study_instance_uid)
-    return [_job(row) for row in connection.execute(rows.order_by(jobs.c.revision))]
-
-
-def _earlier(job: Job) -> Select[Any]:
-    return _jobs().where(
-        jobs.c.study_instance_uid == job.study_instance_uid, jobs.c.revision < job.revision
-    )
+        return [of_row(row) for row in connection.execute(latest)]
 
 
 def _due(stage: Stage) -> Select[Any]:
@@ -289,49 +263,21 @@ def _due(stage: Stage) -> Select[Any]:
 
 
 def _in_turn(stage: Stage, patience: float | None) -> Select[Any]:
-    rows = _due(stage)
+    due = _due(stage)
     if patience is not None:
         overdue = jobs.c.due_at < now() - patience
-        rows = rows.order_by(case((overdue, jobs.c.due_at), else_=_NEVER))
-    return rows.order_by(jobs.c.priority.desc(), jobs.c.due_at)
+        due = due.order_by(case((overdue, jobs.c.due_at), else_=_NEVER))
+    return due.order_by(jobs.c.priority.desc(), jobs.c.due_at)
 
 
-def move(
-    connection: Connection,
-    job: int,
-    state: State,
-    *,
-    reason: str = "",
-    wait: float = 0.0,
-    **columns: Any,
-) -> None:
-    """Put a job into a state, due after ``wait`` seconds, whoever has it."""
-    before = connection.execute(select(jobs.c.state).where(jobs.c.id == job)).scalar_one()
-    moved: dict[str, Any] = (
-        {"state_since": now(), "attempts": 0, "lost": 0} if state != before else {}
-    )
-    connection.execute(
-        update(jobs)
-        .where(jobs.c.id == job)
-        .values(
-            state=state,
-            reason=reason,
-            due_at=now() + wait,
-            lease_owner=None,
-            lease_until=None,
-            **moved,
-            **columns,
-        )
-    )
-    note(connection, job, f"{state}: {reason}" if reason else str(state))
-
-
-def _jobs() -> Select[Any]:
+def rows() -> Select[Any]:
+    """All jobs, for :func:`of_row`."""
     leased = (jobs.c.lease_until > now()).label("leased")
     return select(jobs, leased)
 
 
-def _job(row: Row[Any]) -> Job:
+def of_row(row: Row[Any]) -> Job:
+    """A row as it stands in the table."""
     return Job(
         id=row.id,
         study_instance_uid=row.study_instance_uid,

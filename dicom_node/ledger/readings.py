@@ -1,4 +1,4 @@
-"""What this ledger has read of a film before."""
+"""What was read: of a job, and of a film before."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ from sqlalchemy import exists, select
 from dicom_node import report
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.deliveries import DeliveryState
+from dicom_node.ledger.jobs import Job
 from dicom_node.ledger.tables import deliveries, jobs
 from dicom_node.report import Film, Report
 
 #: The objects in which Tracking UIDs stand.
 _TRACKING = ("sr", "seg")
+
+
+def of(job: Job) -> Report:
+    """The report of a job, as what is made from it now has to say it.
+
+    Raises:
+        BadStudy: there is none, or none that this program can read.
+    """
+    return _report(job.report or "", job.retractions)
 
 
 def latest(database: Database, film: Film) -> Report | None:
@@ -47,9 +57,13 @@ def latest(database: Database, film: Film) -> Report | None:
         row = connection.execute(rows).first()
     if row is None or not row.stands:
         return None
-    found = replace(report.from_json(row.report), retractions=row.retractions)
+    found = _report(row.report, row.retractions)
     same = (found.film.sop_instance_uid, found.film.frame_number) == (
         film.sop_instance_uid,
         film.frame_number,
     )
     return found if same else None
+
+
+def _report(text: str, retractions: int) -> Report:
+    return replace(report.from_json(text), retractions=retractions)

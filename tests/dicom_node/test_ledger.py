@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from dicom_node.errors import Misconfigured
-from dicom_node.ledger import arrivals, completion, deliveries, history, jobs
+from dicom_node.ledger import arrivals, completion, deliveries, history, jobs, revisions
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import DELIVER, FETCH, READ, State
@@ -117,8 +117,8 @@ def test_a_later_image_opens_a_new_revision_and_a_non_image_does_not(database: D
 
     revision, first = jobs.listing(database)
     assert (revision.revision, first.revision) == (2, 1)
-    assert len(jobs.paths(database, revision)) == 2
-    assert len(jobs.paths(database, first)) == 1
+    assert len(revisions.paths(database, revision)) == 2
+    assert len(revisions.paths(database, first)) == 1
 
 
 def test_the_most_urgent_goes_first_and_of_those_the_first_to_come(database: Database) -> None:

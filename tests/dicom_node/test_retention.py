@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from sqlalchemy import update
 
-from dicom_node.ledger import arrivals, history, jobs, tables
+from dicom_node.ledger import arrivals, history, jobs, revisions, tables
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.jobs import State
@@ -183,7 +183,7 @@ def test_an_image_that_comes_after_the_deletion_is_a_study_of_its_own_files(
     revision = jobs.get(database, receive(database, spool, "1.2", 2))
 
     assert revision.revision == 2
-    assert jobs.paths(database, revision) == ["studies/1.2/1.2.2.dcm"]
+    assert revisions.paths(database, revision) == ["studies/1.2/1.2.2.dcm"]
 
 
 def test_other_studies_are_left_alone(database: Database, spool: Spool) -> None:

@@ -18,7 +18,7 @@ from stages import Node, destination, nowhere
 
 from dicom_node.deliver import Sent, Verdict, send
 from dicom_node.errors import Misconfigured, Unreachable
-from dicom_node.ledger import corrections, deliveries, jobs, retrying
+from dicom_node.ledger import corrections, deliveries, jobs, readings, retrying
 from dicom_node.ledger.deliveries import DeliveryState
 from dicom_node.ledger.jobs import DELIVER, State
 from dicom_node.outputs import OUTPUTS
@@ -26,7 +26,7 @@ from dicom_node.outputs.rejection import Reason
 from dicom_node.peer import Peer
 from dicom_node.receive.persons import Persons
 from dicom_node.study import Patient
-from workers import correcting, retracting, sending, way
+from workers import building, correcting, retracting, sending, way
 
 SR = "Comprehensive 3D SR Storage"
 
@@ -310,8 +310,8 @@ def test_a_sender_that_was_killed_may_have_brought_what_it_was_at(
 
 
 def _killed_after_sending(site: Any, job: jobs.Job) -> None:
-    result = retracting.of_job(job)
-    sending.build(site, job, result, *way.films(site, job, result))
+    result = readings.of(job)
+    building.build(site, job, result, *way.films(site, job, result))
     rows = deliveries.of_job(site.database, job.id)
     claimed = deliveries.claim(site.database, job, rows)
     peer = site.settings.peer("pacs", site.settings.destinations[0])
@@ -326,8 +326,8 @@ def test_a_sender_that_lost_its_lease_brings_nothing_back(
     first = read(node, films.first)
     lost = jobs.lease(node.site.database, DELIVER, owner="lost", seconds=60, attempts=3)
     assert lost is not None
-    result = retracting.of_job(lost)
-    sending.build(node.site, lost, result, *way.films(node.site, lost, result))
+    result = readings.of(lost)
+    building.build(node.site, lost, result, *way.films(node.site, lost, result))
     second = read(node, films.late)
     node.make_due(second)
     assert node.deliver()
@@ -341,7 +341,7 @@ def test_a_sender_that_lost_its_lease_brings_nothing_back(
     deliveries.outcome(node.site.database, first, rows[0], DeliveryState.PENDING)
     assert set(states(node, first).values()) == {"withdrawn"}
     with pytest.raises(Unreachable, match="somebody else"):
-        sending.build(node.site, lost, result, *way.films(node.site, lost, result))
+        building.build(node.site, lost, result, *way.films(node.site, lost, result))
     assert iocm.results(iocm.held(pacs)) == made(node, second)
 
 
@@ -426,7 +426,7 @@ def test_a_result_is_withdrawn_after_retention_has_deleted_its_film(
     kept = dcmread(node.site.spool.header(job))
     assert "PatientAddress" not in kept
     assert "PixelData" not in kept
-    assert correcting.header(node.site, node.job(job), retracting.of_job(node.job(job)))
+    assert correcting.header(node.site, node.job(job), readings.of(node.job(job)))
 
 
 def test_an_earlier_revision_that_is_retried_sends_nothing(

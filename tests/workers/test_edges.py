@@ -22,7 +22,7 @@ from pydicom import dcmread
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE
 
-from dicom_node.ledger import history, jobs
+from dicom_node.ledger import history, jobs, revisions
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import Job, State
 
@@ -134,7 +134,7 @@ def test_a_study_that_comes_through_two_edges_is_one_job(
         edges.stay(State.RECEIVED)
     job = edges.completed()
     assert job.revision == 1
-    assert len(jobs.paths(edges.database, job)) == 2
+    assert len(revisions.paths(edges.database, job)) == 2
     assert edges.told(job) == ["first image received", "complete with 2 image(s)"]
 
 
