@@ -8,6 +8,7 @@ from pathlib import Path
 
 import peers
 import pytest
+from builders import IDENTITY, chest
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +25,12 @@ def rg1() -> Path:
     import data_store  # type: ignore[import-untyped]  # the PyPI package pydicom-data
 
     return Path(data_store.__file__).parent / "data" / "RG1_UNCI.dcm"
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A drawn chest film of somebody."""
+    return chest(tmp_path / "film.dcm", **IDENTITY)
 
 
 @pytest.fixture(scope="session")

@@ -132,9 +132,16 @@ def object_of(
     current: Path,
     profile: str = "air",
     **fields: Any,
-) -> Dataset | None:
-    """The object of this name, in the dialect of a profile."""
-    return OUTPUTS[output](material(report, words, current, profile, **fields))
+) -> Dataset:
+    """The object of this name, in the dialect of a profile; there has to be one."""
+    made = OUTPUTS[output](material(report, words, current, profile, **fields))
+    assert made is not None
+    return made
+
+
+def gives_none(output: str, report: Report, words: Vocabulary, current: Path) -> bool:
+    """Whether a report gives no occasion for an object."""
+    return OUTPUTS[output](material(report, words, current)) is None
 
 
 def several(film: Film) -> tuple[Finding, ...]:
@@ -180,6 +187,22 @@ def several(film: Film) -> tuple[Finding, ...]:
         Finding("pneumothorax", Presence.ABSENT, Score(0.021), change=ChangeKind.RESOLVED),
         Finding("fracture", Presence.ABSENT, Score(0.034)),
     )
+
+
+def everything(film: Path, **fields: Any) -> Report:
+    """A report with :func:`several`, with a prior and a gap; any field can be given."""
+    found = film_of(film)
+    return report_on(found, *several(found), prior=prior_of(found), unread=unread(), **fields)
+
+
+def boxed(film: Path, *boxes: Box) -> Report:
+    """A report with these boxes, each of another finding, and nothing else."""
+    names = ("consolidation", "atelectasis", "lung opacity", "fracture", "pulmonary edema")
+    found = [
+        Finding(name, Presence.PRESENT, box=box, box_shows=BoxShows.FINDING)
+        for name, box in zip(names, boxes, strict=False)
+    ]
+    return report_on(film_of(film), *found)
 
 
 def unchanged(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -10,9 +10,9 @@ import sr_text
 from peers import dciodvfy
 from pydicom import Dataset, dcmread
 from report_builders import (
+    everything,
     film_of,
     object_of,
-    prior_of,
     report_on,
     several,
     unchanged,
@@ -50,12 +50,6 @@ def kinds(film: Path) -> dict[str, Report]:
     }
 
 
-def everything(film: Path) -> Report:
-    """Findings of every kind, with a prior and a gap."""
-    found = film_of(film)
-    return report_on(found, *several(found), prior=prior_of(found), unread=unread())
-
-
 def not_read(film: Path, because: NotReadBecause, reason: str, **fields: Any) -> Report:
     """A report that says that the film was not read."""
     late = Prior(PriorOutcome.NOT_IN_TIME, "the archive took too long")
@@ -65,9 +59,7 @@ def not_read(film: Path, because: NotReadBecause, reason: str, **fields: Any) ->
 def sr_of(
     report: Report, vocabulary: Vocabulary, film: Path, profile: str = "air", **fields: Any
 ) -> Dataset:
-    dataset = object_of("sr", report, vocabulary, film, profile, **fields)
-    assert dataset is not None
-    return dataset
+    return object_of("sr", report, vocabulary, film, profile, **fields)
 
 
 def written(

@@ -187,6 +187,12 @@ def unexplained(said: Iterable[Said], output: str, film: Iterable[Said] = ()) ->
     ]
 
 
+def complaints(path: Path, film: Path, output: str) -> list[str]:
+    """What dciodvfy alone says of one object on a film, and what is not explained of it."""
+    said = [messages(DCIODVFY, dciodvfy(one)) for one in (path, film)]
+    return [one.text for one in unexplained(said[0], output, said[1])]
+
+
 def needless(said: Mapping[str, Iterable[Said]]) -> list[Explained]:
     """Entries of :data:`EXPLAINED` that match nothing of what is said, by name of the output."""
     return [

@@ -159,7 +159,6 @@ def test_our_own_report_is_no_assessment(tmp_path: Path) -> None:
     film = chest(tmp_path / "film.dcm")
     reference = film_of(film)
     ours = object_of("sr", report_on(reference, *unchanged(several(reference))), vocabulary(), film)
-    assert ours is not None
     ours.save_as(tmp_path / "sr.dcm", enforce_file_format=True)
     assert not is_assessment(tmp_path / "sr.dcm", str(ours.SOPClassUID))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import sr_text
 from pydicom import dcmread
-from report_builders import film_of, object_of, prior_of, report_on, several
-from sr_reports import document, evaluations, everything, items, sr_of, written
+from report_builders import everything, film_of, object_of, prior_of, report_on, several
+from sr_reports import document, evaluations, items, sr_of, written
 
 from dicom_node.errors import BadStudy
 from dicom_node.report import Prior, PriorOutcome
@@ -121,7 +121,6 @@ def test_a_finding_known_from_the_prior_keeps_its_tracking_uid_in_every_object(
         for group in document(report, vocabulary, rg1, tmp_path / "new").groups[1:]
     ]
     seg = object_of("seg", known, vocabulary, rg1)
-    assert seg is not None
     segments = [(one.TrackingUID, one.TrackingID) for one in seg.SegmentSequence]
     assert segments == [
         (uid, group.one("Tracking Identifier").text())

@@ -8,8 +8,17 @@ from pathlib import Path
 import pytest
 import sr_text
 from pydicom import dcmread
-from report_builders import film_of, material, prior_of, report_on, several, unchanged, unread
-from sr_reports import errors, evaluations, everything, instances, kinds, not_read, texts, written
+from report_builders import (
+    everything,
+    film_of,
+    material,
+    prior_of,
+    report_on,
+    several,
+    unchanged,
+    unread,
+)
+from sr_reports import errors, evaluations, instances, kinds, not_read, texts, written
 
 from dicom_node import outputs
 from dicom_node.errors import BadStudy

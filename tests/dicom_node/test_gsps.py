@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import complaints
 import numpy as np
 import pytest
 import sr_text
+import validators
 from builders import chest
 from highdicom.color import CIELabColor
 from numpy.typing import NDArray
@@ -22,9 +23,11 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 from report_builders import (
     MADE,
+    boxed,
+    everything,
     film_of,
+    gives_none,
     object_of,
-    prior_of,
     report_on,
     several,
     unchanged,
@@ -34,7 +37,7 @@ from dicom_node import outputs
 from dicom_node.equipment import device_uid, made_by_this_project
 from dicom_node.geometry import Box
 from dicom_node.outputs.files import encode
-from dicom_node.report import BoxShows, Finding, Presence, Report, Weights
+from dicom_node.report import Report, Weights
 from dicom_node.vocabulary import Vocabulary
 
 
@@ -98,10 +101,7 @@ def shown(film: Path, says: Dataset) -> NDArray[np.float64]:
     return levels.astype(np.float64) / (2**bits - 1)
 
 
-def gsps_of(report: Report, vocabulary: Vocabulary, film: Path) -> Dataset:
-    dataset = object_of("gsps", report, vocabulary, film)
-    assert dataset is not None
-    return dataset
+gsps_of = partial(object_of, "gsps")
 
 
 def written(report: Report, vocabulary: Vocabulary, film: Path, folder: Path) -> Path:
@@ -110,24 +110,9 @@ def written(report: Report, vocabulary: Vocabulary, film: Path, folder: Path) ->
     return path
 
 
-def everything(film: Path) -> Report:
-    found = film_of(film)
-    return report_on(found, *several(found), prior=prior_of(found))
-
-
-def boxed(film: Path, *boxes: Box) -> Report:
-    """A report with these boxes and nothing else."""
-    names = ["consolidation", "atelectasis", "lung opacity", "fracture", "pulmonary edema"]
-    found = [
-        Finding(name, Presence.PRESENT, box=box, box_shows=BoxShows.FINDING)
-        for name, box in zip(names, boxes, strict=False)
-    ]
-    return report_on(film_of(film), *found)
-
-
 def unexplained(path: Path, film: Path) -> list[str]:
     """What dciodvfy and DCMTK have against it; but DCMTK wants a name where the film has none."""
-    told = complaints.of(path, film) + dcmpschk(path)
+    told = validators.complaints(path, film, "gsps") + dcmpschk(path)
     nameless = "W: patientName absent or empty in presentation state"
     return [line for line in told if line != nameless or dcmread(film).get("PatientName")]
 
@@ -160,8 +145,8 @@ def test_without_a_box_there_is_none(rg1: Path, vocabulary: Vocabulary) -> None:
     found = film_of(rg1)
     unboxed = [one for one in unchanged(several(found)) if one.box is None]
     assert len(unboxed) >= 3
-    assert object_of("gsps", report_on(found), vocabulary, rg1) is None
-    assert object_of("gsps", report_on(found, *unboxed), vocabulary, rg1) is None
+    assert gives_none("gsps", report_on(found), vocabulary, rg1)
+    assert gives_none("gsps", report_on(found, *unboxed), vocabulary, rg1)
 
 
 def test_no_validator_complains_on_any_real_film(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import sr_text
 from pydicom import dcmread
-from report_builders import box_of, film_of, report_on, several
-from sr_reports import KINDS, errors, everything, kinds, written
+from report_builders import box_of, everything, film_of, report_on, several
+from sr_reports import KINDS, errors, kinds, written
 
 from dicom_node.report import BoxShows, Finding, Presence
 from dicom_node.vocabulary import Vocabulary

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import complaints
 import dcmtk
 import numpy as np
 import pytest
-from builders import IDENTITY, chest, identities_in, variant
+import validators
+from builders import identities_in, variant
 from peers import call, dciodvfy, need
 from PIL import Image
 from pydicom import Dataset, dcmread
 from report_builders import (
     MADE,
     every_finding,
+    everything,
     film_of,
     material,
     object_of,
     prior_of,
     report_on,
-    several,
-    unread,
 )
 
 from dicom_node import outputs, picture, wording
@@ -50,16 +50,7 @@ from dicom_node.vocabulary import Vocabulary
 
 MORE = re.compile(r"… (\d+) more lines?, ([^.\n]*)")
 
-
-@pytest.fixture
-def film(tmp_path: Path) -> Path:
-    return chest(tmp_path / "film.dcm", **IDENTITY)
-
-
-def pdf_of(report: Report, vocabulary: Vocabulary, film: Path, **fields: Any) -> Dataset:
-    dataset = object_of("pdf", report, vocabulary, film, **fields)
-    assert dataset is not None
-    return dataset
+pdf_of = partial(object_of, "pdf")
 
 
 def written(dataset: Dataset, folder: Path) -> Path:
@@ -81,11 +72,6 @@ def words(dataset: Dataset, folder: Path) -> str:
     assert re.search(r"^Pages: +1$", about, re.MULTILINE), about
     assert "(A4)" in about
     return " ".join(call(need("pdftotext", "poppler-utils"), "-layout", page, "-").stdout.split())
-
-
-def everything(film: Path, **fields: Any) -> Report:
-    found = film_of(film)
-    return report_on(found, *several(found), prior=prior_of(found), unread=unread(), **fields)
 
 
 def too_much(film: Path) -> tuple[Report, Vocabulary]:
@@ -115,7 +101,7 @@ def test_dciodvfy_says_nothing_of_it_on_any_real_film(
     for film in real_films:
         path = written(pdf_of(everything(film), vocabulary, film, prior=film), tmp_path)
         assert any(line.strip() == "EncapsulatedPDF" for line in dciodvfy(path)), dciodvfy(path)
-        assert complaints.of(path, film) == [], film.name
+        assert validators.complaints(path, film, "pdf") == [], film.name
 
 
 def test_everything_is_on_the_page(film: Path, vocabulary: Vocabulary, tmp_path: Path) -> None:
@@ -216,7 +202,7 @@ def test_a_film_that_cannot_be_shown_gives_a_page_without_a_picture(
     listed = call(need("pdfimages", "poppler-utils"), "-list", tmp_path / "page.pdf").stdout
     assert len(listed.splitlines()) == 2  # the head of the table
     assert dataset.BurnedInAnnotation == "NO"
-    assert complaints.of(tmp_path / "pdf.dcm", film) == []
+    assert validators.complaints(tmp_path / "pdf.dcm", film, "pdf") == []
 
 
 def test_its_header_says_what_it_is(film: Path, vocabulary: Vocabulary, tmp_path: Path) -> None:
@@ -291,4 +277,4 @@ def test_what_a_film_lacks_stops_nothing(
         replace(everything(odd), film=replace(film_of(odd), acquired=None)), vocabulary, odd
     )
     assert "date not stated" in words(made, tmp_path)
-    assert complaints.of(tmp_path / "pdf.dcm", odd) == []
+    assert validators.complaints(tmp_path / "pdf.dcm", odd, "pdf") == []

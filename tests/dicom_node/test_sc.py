@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import complaints
 import dcmtk
 import numpy as np
 import pytest
+import validators
 from builders import IDENTITY, chest, identities_in, variant
 from highdicom import imread
 from numpy.typing import NDArray
@@ -20,13 +21,14 @@ from pydicom.uid import ExplicitVRLittleEndian
 from report_builders import (
     MADE,
     box_of,
+    everything,
     film_of,
+    gives_none,
     object_of,
     prior_of,
     report_on,
     several,
     unchanged,
-    unread,
 )
 
 from dicom_node import canvas, outputs
@@ -40,32 +42,17 @@ from dicom_node.report import (
     NotRead,
     NotReadBecause,
     Presence,
-    Report,
     Weights,
 )
 from dicom_node.vocabulary import Vocabulary
 
-
-@pytest.fixture
-def film(tmp_path: Path) -> Path:
-    return chest(tmp_path / "film.dcm", **IDENTITY)
-
-
-def sc_of(report: Report, vocabulary: Vocabulary, film: Path, **fields: Any) -> Dataset:
-    dataset = object_of("sc", report, vocabulary, film, **fields)
-    assert dataset is not None
-    return dataset
+sc_of = partial(object_of, "sc")
 
 
 def written(dataset: Dataset, folder: Path) -> Path:
     path = folder / "sc.dcm"
     outputs.write(dataset, path)
     return path
-
-
-def everything(film: Path) -> Report:
-    found = film_of(film)
-    return report_on(found, *several(found), prior=prior_of(found), unread=unread())
 
 
 def standing(film: Path) -> NDArray[np.uint8]:
@@ -95,7 +82,7 @@ def test_dciodvfy_says_nothing_of_it_on_any_real_film(
     for film in real_films:
         path = written(sc_of(everything(film), vocabulary, film, prior=film), tmp_path)
         assert any(line.strip() == "SCImage" for line in dciodvfy(path)), dciodvfy(path)
-        assert complaints.of(path, film) == [], film.name
+        assert validators.complaints(path, film, "sc") == [], film.name
 
 
 def test_the_film_is_as_it_was_and_boxes_stand_where_they_belong(
@@ -196,7 +183,7 @@ def test_what_a_film_lacks_stops_nothing(
 ) -> None:
     odd = variant(film, tmp_path / "odd.dcm", **elements)
     path = written(sc_of(everything(odd), vocabulary, odd), tmp_path)
-    assert complaints.of(path, odd) == []
+    assert validators.complaints(path, odd, "sc") == []
     stated = dcmread(path).PatientOrientation
     assert bool(stated) is not (elements.get("PatientOrientation", "LF") in (None, ""))
 
@@ -214,7 +201,7 @@ def test_sizes_are_whatever_the_film_has(vocabulary: Vocabulary, tmp_path: Path)
         pixels = np.arange(rows * columns, dtype=np.uint16).reshape(rows, columns) % 4096
         film = chest(tmp_path / f"{rows}.dcm", pixels)
         path = written(sc_of(everything(film), vocabulary, film), tmp_path)
-        assert complaints.of(path, film) == []
+        assert validators.complaints(path, film, "sc") == []
 
 
 def test_a_film_that_is_not_suitable_is_shown_with_the_reason(
@@ -232,10 +219,10 @@ def test_of_a_film_that_cannot_be_shown_there_is_none(
     cut = tmp_path / "cut.dcm"
     cut.write_bytes(film.read_bytes()[:-1000])
     blank = chest(tmp_path / "blank.dcm", np.zeros((96, 80), np.uint16))
-    assert object_of("sc", report, vocabulary, cut) is None
-    assert object_of("sc", report_on(film_of(blank)), vocabulary, blank) is None
+    assert gives_none("sc", report, vocabulary, cut)
+    assert gives_none("sc", report_on(film_of(blank)), vocabulary, blank)
     lateral = variant(film, tmp_path / "lateral.dcm", PatientOrientation=["A", "F"])
-    assert object_of("sc", report_on(film_of(lateral)), vocabulary, lateral) is None
+    assert gives_none("sc", report_on(film_of(lateral)), vocabulary, lateral)
 
 
 def test_the_same_report_makes_the_same_bytes(film: Path, vocabulary: Vocabulary) -> None:

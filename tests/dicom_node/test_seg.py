@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from pydicom import Dataset, dcmread
 from report_builders import (
     MADE,
     box_of,
+    boxed,
     every_finding,
+    everything,
     film_of,
+    gives_none,
     object_of,
-    prior_of,
     report_on,
     several,
     unchanged,
@@ -37,32 +40,13 @@ from dicom_node.vocabulary import Laterality, Vocabulary
 
 ORIENTATIONS = ("LF", "RF", "RH", "LH", "HL", "FR", "FL", "HR")
 
-
-def seg_of(report: Report, vocabulary: Vocabulary, film: Path) -> Dataset:
-    dataset = object_of("seg", report, vocabulary, film)
-    assert dataset is not None
-    return dataset
+seg_of = partial(object_of, "seg")
 
 
 def written(report: Report, vocabulary: Vocabulary, film: Path, folder: Path) -> Path:
     path = folder / "a new" / "folder" / "seg.dcm"
     outputs.write(seg_of(report, vocabulary, film), path)
     return path
-
-
-def everything(film: Path) -> Report:
-    found = film_of(film)
-    return report_on(found, *several(found), prior=prior_of(found))
-
-
-def boxed(film: Path, *boxes: Box) -> Report:
-    """A report with these boxes and nothing else."""
-    names = ["consolidation", "atelectasis", "lung opacity", "fracture"]
-    found = [
-        Finding(name, Presence.PRESENT, box=box, box_shows=BoxShows.FINDING)
-        for name, box in zip(names, boxes, strict=False)
-    ]
-    return report_on(film_of(film), *found)
 
 
 def masks(path: Path) -> list[NDArray[np.uint8]]:
@@ -95,8 +79,8 @@ def test_without_a_box_there_is_none(rg1: Path, vocabulary: Vocabulary) -> None:
     found = film_of(rg1)
     unboxed = [one for one in unchanged(several(found)) if one.box is None]
     assert len(unboxed) >= 3
-    assert object_of("seg", report_on(found), vocabulary, rg1) is None
-    assert object_of("seg", report_on(found, *unboxed), vocabulary, rg1) is None
+    assert gives_none("seg", report_on(found), vocabulary, rg1)
+    assert gives_none("seg", report_on(found, *unboxed), vocabulary, rg1)
 
 
 def test_dciodvfy_finds_no_error_on_any_real_film(

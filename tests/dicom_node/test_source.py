@@ -13,7 +13,7 @@ from pydicom.data import get_charset_files
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
-from report_builders import film_of, object_of, report_on, several, unchanged
+from report_builders import film_of, gives_none, object_of, report_on, several, unchanged
 
 from dicom_node import outputs
 from dicom_node.vocabulary import Vocabulary
@@ -69,11 +69,10 @@ def results(film: Path, vocabulary: Vocabulary, folder: Path) -> list[Path]:
     report = report_on(film_of(film), *unchanged(several(film_of(film))))
     paths = []
     for name in outputs.OUTPUTS:
-        dataset = object_of(name, report, vocabulary, film)
-        if dataset is None:
+        if gives_none(name, report, vocabulary, film):
             assert name == "sc"  # these films have no pixels that could be shown
             continue
-        outputs.write(dataset, folder / f"{name}.dcm")
+        outputs.write(object_of(name, report, vocabulary, film), folder / f"{name}.dcm")
         paths.append(folder / f"{name}.dcm")
     return paths
 

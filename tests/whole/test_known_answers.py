@@ -12,7 +12,7 @@ from fake_engine import FakeEngine, Known
 from nodes import AE_TITLE
 from peers import Orthanc, call, need
 from pydicom import dcmread
-from report_builders import object_of
+from report_builders import gives_none, object_of
 
 from dicom_node import findings_file, outputs
 from dicom_node.deliver import Verdict, send
@@ -87,8 +87,8 @@ def read(
 def write(report: Report, vocabulary: Vocabulary, film: Path, folder: Path) -> dict[str, Path]:
     paths = {}
     for output in outputs.OUTPUTS:
-        dataset = object_of(output, report, vocabulary, film)
-        if dataset is not None:
+        if not gives_none(output, report, vocabulary, film):
+            dataset = object_of(output, report, vocabulary, film)
             paths[output] = folder / f"{output}.dcm"
             outputs.write(dataset, paths[output])
     return paths
