@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from dicom_node.equipment import DEMONSTRATION, LONG_STRING, plain
 from dicom_node.profiles import PROFILES, SERIES, End, Profile, Series, SourceConcept, SrClass
+from dicom_node.sections import Section
 
 
 def _description(value: str) -> str:
@@ -28,19 +29,15 @@ def _base(value: str) -> str:
     return value
 
 
-class SeriesSection(BaseModel):
+class SeriesSection(Section):
     """The series of one kind of object; what is left out is as shipped."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     number: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     description: Annotated[str, AfterValidator(_description)] | None = None
 
 
-class ProfileSection(BaseModel):
+class ProfileSection(Section):
     """A profile of the site: the switches of ``based_on``, but for those that are given."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     based_on: Annotated[str, AfterValidator(_base)] = "air"
     outputs: Annotated[tuple[str, ...], Field(min_length=1)] | None = None

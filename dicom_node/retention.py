@@ -13,7 +13,7 @@ from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
 from dicom_node.ledger.jobs import State
 from dicom_node.ledger.tables import instances, jobs
-from dicom_node.settings import RetentionSection
+from dicom_node.sections import RetentionSection
 from dicom_node.spool import Spool
 
 log = logging.getLogger(__name__)

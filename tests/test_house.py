@@ -19,6 +19,7 @@ from typer.main import get_command
 from dicom_node import settings
 from dicom_node.archives import ARCHIVES
 from dicom_node.outputs import OUTPUTS
+from dicom_node.sections import ArchiveSection, DestinationSection
 from models.engines import ENGINES
 from models.prepare import PREPARE
 from models.questions import QUESTIONS
@@ -56,8 +57,8 @@ def test_every_setting_stands_in_the_commented_file() -> None:
     sections: dict[str, Any] = {
         name: type(field.default) for name, field in settings.Settings.model_fields.items()
     }
-    sections["archive"] = settings.ArchiveSection
-    sections["destinations"] = settings.DestinationSection
+    sections["archive"] = ArchiveSection
+    sections["destinations"] = DestinationSection
     wanted = {name: name in node for name in sections}
     for name, section in sections.items():
         written = node.get(name, {})

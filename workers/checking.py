@@ -11,7 +11,7 @@ from dicom_node.association import echo
 from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.peer import Peer
 from dicom_node.report import Weights
-from dicom_node.settings import PeerSection
+from dicom_node.sections import PeerSection
 from dicom_node.spool import Spool
 from workers import tasks
 from workers.site import Configuration, open_site

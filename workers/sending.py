@@ -16,7 +16,7 @@ from dicom_node.ledger import corrections, deliveries
 from dicom_node.ledger.deliveries import REJECTION, RETRACTION, Delivery, DeliveryState
 from dicom_node.ledger.jobs import Job
 from dicom_node.report import Report, Weights
-from dicom_node.settings import DestinationSection
+from dicom_node.sections import DestinationSection
 from workers.site import Site
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.jobs import State
 from dicom_node.ledger.reopening import open_waiting
 from dicom_node.retention import sweep
-from dicom_node.settings import RetentionSection
+from dicom_node.sections import RetentionSection
 from dicom_node.spool import Spool
 
 CR = "1.2.840.10008.5.1.4.1.1.1"

@@ -1,0 +1,165 @@
+"""The sections of ``node.yaml``: what each may hold, and what holds where it says nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+NAME = r"^[a-z0-9-]{1,32}$"
+_MAXIMUM_AE_TITLE = 16  # PS3.5 Table 6.2-1, AE
+
+
+def _ae_title(value: str) -> str:
+    if not 1 <= len(value.strip()) <= _MAXIMUM_AE_TITLE:
+        raise ValueError(
+            f"an AE title has 1 to {_MAXIMUM_AE_TITLE} characters, this has {len(value)}"
+        )
+    if "\\" in value or not value.isascii() or not value.isprintable():
+        raise ValueError("an AE title holds printable ASCII characters and no backslash")
+    return value.strip()
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value.strip()))
+    except ValueError:
+        raise ValueError("expected an address, 10.1.2.3, or a network, 10.1.0.0/16") from None
+
+
+AeTitle = Annotated[str, AfterValidator(_ae_title)]
+Network = Annotated[str, AfterValidator(_network)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+Days = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Nothing may stand in it that is not known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NodeSection(Section):
+    """Who this node is, and where it keeps what it receives."""
+
+    ae_title: AeTitle = "DICOMNODE"
+    host: str = "127.0.0.1"
+    port: Port = 11112
+    data: Path = Path("dicom-node-data")
+
+
+class ReceiveSection(Section):
+    """Who may send, and how much at once."""
+
+    calling_ae_titles: tuple[AeTitle, ...] = ()
+    addresses: tuple[Network, ...] = ()
+    maximum_associations: Annotated[int, Field(ge=1)] = 50
+    maximum_associations_per_sender: Annotated[int, Field(ge=1)] = 25
+    maximum_pdu_bytes: Annotated[int, Field(ge=4096)] = 262144
+    association_seconds: Seconds = 30
+    message_seconds: Seconds = 60
+    idle_seconds: Seconds = 60
+    disk_reserve_megabytes: Annotated[int, Field(ge=0)] = 1024
+
+
+class CompletionSection(Section):
+    """When a study counts as complete."""
+
+    quiet_seconds: Seconds = 30
+    ceiling_seconds: Seconds = 3600
+    announced_seconds: Seconds = 2
+    ask_archive: bool = True
+    count_seconds: Seconds = 300
+    edge_lease_seconds: Seconds = 30
+
+
+class LedgerSection(Section):
+    """The database that holds the truth; empty: SQLite in the data folder."""
+
+    url: str = ""
+
+
+class BrokerSection(Section):
+    """What wakes the workers; empty: files in the data folder, no server needed."""
+
+    url: str = ""
+
+
+class PeerSection(Section):
+    """A DICOM application on the network."""
+
+    ae_title: AeTitle
+    host: str
+    port: Port
+    timeout_seconds: Seconds = 30
+
+
+class ArchiveSection(PeerSection):
+    """Where earlier studies are looked for."""
+
+    protocol: str = "dimse"
+    retrieve: Literal["c-get", "c-move"] = "c-get"
+
+
+class DestinationSection(PeerSection):
+    """Where results go. ``test`` says that no patient's care depends on it."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+    test: bool = False
+    verify: Literal["query", "none"] = "query"
+    profile: str = "air"
+    orthanc: Annotated[str, Field(pattern=r"^(https?://[^@]+)?$")] = ""
+
+
+class OrthancSection(Section):
+    """As whom to delete what was withdrawn, at destinations that name an Orthanc's REST API."""
+
+    user: str = ""
+    password: Annotated[str, Field(repr=False)] = ""
+
+
+class DeliverySection(Section):
+    """How long to try when a destination is away."""
+
+    first_retry_seconds: Seconds = 10
+    longest_retry_seconds: Seconds = 900
+    give_up_days: Days = 7
+
+
+class EngineSection(Section):
+    """What answers. ``model`` is a local folder or a hub id; a hub id needs ``revision``."""
+
+    name: str = "demonstration"
+    model: str = ""
+    revision: str = ""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    max_new_tokens: Annotated[int, Field(ge=16)] = 512
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+
+class LimitsSection(Section):
+    """Bounds on one study's work; leases and Celery's timeouts are derived from them."""
+
+    reading_seconds: Seconds = 600
+    prior_wait_seconds: Seconds = 120
+    attempts: Annotated[int, Field(ge=1)] = 3
+    sweep_seconds: Seconds = 2
+    routine_wait_seconds: Seconds = 1800
+
+
+class RetentionSection(Section):
+    """How long received files are kept once a study has ended, and what withdrawing needs."""
+
+    done_days: Days = 7
+    refused_days: Days = 7
+    failed_days: Days = 30
+    correctable_days: Days = 365
+
+
+class LogSection(Section):
+    """How much is logged. No level logs identity."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
