@@ -52,6 +52,12 @@ class Site:
         """The site's settings."""
         return self.configuration.settings
 
+    def retry_seconds(self, attempts: int) -> float:
+        """How long to wait after so many attempts: longer and longer."""
+        delivery = self.settings.delivery
+        doubled: float = delivery.first_retry_seconds * 2.0 ** min(attempts - 1, 30)
+        return min(doubled, delivery.longest_retry_seconds)
+
     def ring(self, stage: Stage) -> None:
         """Wake a worker of this stage; if the broker is away, the sweeper does it later."""
         try:

@@ -14,13 +14,12 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from dicom_node import logs, report, rules
 from dicom_node.archives import FoundSeries
 from dicom_node.errors import BadAnswer, BadStudy, Misconfigured, NotForUs, Rejected, Unreachable
 from dicom_node.headers import read_study
-from dicom_node.ledger import corrections, jobs, readings, reopening, revisions
+from dicom_node.ledger import corrections, jobs, readings, revisions
 from dicom_node.ledger.jobs import Job, Stage, State
 from dicom_node.ledger.retrievals import retrieving
 from dicom_node.priors import find_prior
@@ -28,13 +27,12 @@ from dicom_node.report import NotReadBecause, Prior, PriorOutcome, Report
 from dicom_node.rules import Plan
 from dicom_node.study import Study
 from models.engines.base import Engine
-from workers import building, counting, following, reading, sending
+from workers import building, counting, following, late_priors, reading, sending
 from workers.site import Site
 
 log = logging.getLogger(__name__)
 
 Work = Callable[[Site, Job], None]
-_SECONDS_AN_HOUR = 3600
 #: Each so manieth turn of a worker is of who has waited for long, so that nobody waits for ever,
 #: and a backlog does not hold up what is urgent.
 _FAIR_TURN = 4
@@ -67,7 +65,7 @@ def take(
         except (BadStudy, BadAnswer, Rejected) as failure:
             _end(site, job, State.FAILED, str(failure))
         except (Unreachable, Misconfigured) as absence:
-            wait = retry_seconds(site, job.attempts)
+            wait = site.retry_seconds(job.attempts)
             log.warning("%s; again in %.0f s", absence, wait)
             jobs.advance(site.database, job, job.state, reason=str(absence), wait=wait)
         except BaseException as bug:
@@ -87,10 +85,10 @@ def fetch(site: Site, job: Job) -> None:
     plan = plan_of(site, job)
     if revisions.is_behind(site.database, job):
         raise Unreachable("an earlier revision of this study is still on its way")
-    until = _read_already(site, job, plan)
+    until = late_priors.until(site, job, plan)
     prior = _search(site, job, plan)
     if until is not None and prior.film is None:
-        _await_late_prior(site, job, plan, until, prior)
+        late_priors.wait(site, job, plan, until, prior)
         return
     waited = time.time() - job.state_since
     if (
@@ -136,7 +134,7 @@ def read(site: Site, job: Job, engine: Engine) -> None:
         site.database,
         job,
         State.READ,
-        also=None if result.not_read else _reopening(site, job, plan, prior),
+        also=None if result.not_read else late_priors.reopening(site, job, plan, prior),
         report=report.to_json(result),
     )
     if published:
@@ -190,13 +188,6 @@ def prior_path(site: Site, prior: Prior) -> Path | None:
     return path if path.exists() else None
 
 
-def retry_seconds(site: Site, attempts: int) -> float:
-    """How long to wait after so many attempts: longer and longer."""
-    delivery = site.settings.delivery
-    doubled: float = delivery.first_retry_seconds * 2.0 ** min(attempts - 1, 30)
-    return min(doubled, delivery.longest_retry_seconds)
-
-
 def _study(site: Site, job: Job) -> Study:
     paths = [site.spool.root / path for path in revisions.paths(site.database, job)]
     if not paths:
@@ -229,51 +220,6 @@ def _search(site: Site, job: Job, plan: Plan) -> Prior:
         wait_seconds=site.settings.limits.prior_wait_seconds,
     )
     return found.prior
-
-
-def _read_already(site: Site, job: Job, plan: Plan) -> float | None:
-    """Until when (seconds since 1970) a late prior is a reason to read the film of an earlier
-    revision again; None for a film that was not read yet.
-
-    Raises:
-        NotForUs: nothing is.
-    """
-    before = revisions.last_read(site.database, job)
-    if before is None:
-        return None
-    result = report.from_json(before.report or "")
-    if result.film.sop_instance_uid != plan.choice.film.sop_instance_uid:
-        return None
-    hours = _reopen_hours(plan, result.prior)
-    if not hours:
-        raise NotForUs(f"the film chosen is the one that revision {before.revision} read")
-    return job.prior_until or result.read_at.timestamp() + hours * _SECONDS_AN_HOUR
-
-
-def _await_late_prior(site: Site, job: Job, plan: Plan, until: float, prior: Prior) -> None:
-    """Due again later and later; no worker is held, and the study was read already."""
-    left = until - time.time()
-    told = f"{prior.outcome}, {prior.reason}"
-    if left <= 0:
-        hours = plan.rule.priors.reopen_hours if plan.rule.priors else 0
-        raise NotForUs(f"no prior came within {hours:g} h: {told}")
-    wait = min(retry_seconds(site, job.attempts), left)
-    jobs.advance(site.database, job, State.FETCHING, reason=told, wait=wait, prior_until=until)
-
-
-def _reopening(site: Site, job: Job, plan: Plan, prior: Prior) -> Callable[[Any], None] | None:
-    """What to do to the ledger when this reading is published: wait for the prior, or nothing."""
-    hours = _reopen_hours(plan, prior)
-    if not hours:
-        return None
-    wait = retry_seconds(site, 1)
-    return lambda ledger: reopening.open_waiting(ledger, job, hours=hours, wait=wait)
-
-
-def _reopen_hours(plan: Plan, prior: Prior) -> float:
-    """How long a study that was read with this outcome waits for a late prior."""
-    late = prior.outcome is PriorOutcome.NOT_IN_TIME
-    return plan.rule.priors.reopen_hours if late and plan.rule.priors else 0
 
 
 def _ending(result: Report) -> tuple[State, str]:
