@@ -39,7 +39,7 @@ def _lines(report: Report, vocabulary: Vocabulary) -> Iterator[str]:
         "Made by",
         (
             f"dicom-node {made.software_version}, rule {report.rule}, revision {report.revision}",
-            f"{made.model} ({made.weights} weights, {made.weights_digest}) by {made.engine}",
+            wording.maker(made),
             "questions " + ", ".join(f"{name} {version}" for name, version in made.questions),
             f"device {device_uid(made)}",
             f"read at {report.read_at.isoformat(timespec='seconds')}",

@@ -7,6 +7,7 @@ from dicom_node.report import (
     ChangeKind,
     Film,
     Finding,
+    Made,
     Presence,
     Prior,
     Report,
@@ -18,6 +19,7 @@ from dicom_node.study import View
 from dicom_node.vocabulary import Laterality, Vocabulary
 
 NOT_VERIFIED = "AI made this; nobody verified it. Not for diagnosis."
+UNCHECKED = "Words of the model, unchecked"
 
 _ORIGIN = {
     Weights.MODEL: "",
@@ -53,6 +55,11 @@ _CHANGE = {
 def origin(report: Report) -> str:
     """What must be said of weights that are not a site's model; empty for those."""
     return _ORIGIN[report.made.weights]
+
+
+def maker(made: Made) -> str:
+    """Which model read, with which weights."""
+    return f"{made.model} ({made.weights} weights, {made.weights_digest}) by {made.engine}"
 
 
 def title(name: str) -> str:

@@ -74,6 +74,6 @@ def _lines(report: Report, vocabulary: Vocabulary) -> Iterator[str]:
         wording.comparison(report),
         *(wording.unread(gap) for gap in report.unread),
         *wording.limits(report),
-        report.free_text and f"Words of the model, unchecked: {report.free_text}",
+        report.free_text and f"{wording.UNCHECKED}: {report.free_text}",
     ]
     return (equipment.plain(line) for line in lines if line)

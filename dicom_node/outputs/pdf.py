@@ -21,7 +21,6 @@ from dicom_node.vocabulary import Vocabulary
 
 _COLUMNS = (0.05, 0.24, 0.09, 0.29, 0.14, 0.19)
 _TITLES = ("", "Finding", "", "Where", "Since the prior", "Score")
-_UNCHECKED = "Words of the model, unchecked"
 #: What a line is worth where there is no room for all: of the findings, and of unchecked words.
 _MUCH, _LITTLE = 4.0, 0.25
 _LETTERS = 400  # a text that is longer may be left out in parts
@@ -98,13 +97,13 @@ def _below(report: Report, vocabulary: Vocabulary) -> Iterator[Section]:
     sections = {
         "Prior": [wording.comparison(report)],
         "Not read": [wording.unread(gap) for gap in report.unread],
-        _UNCHECKED: [report.free_text],
+        wording.UNCHECKED: [report.free_text],
         "Limits": wording.limits(report),
         "Made by": _made(report),
     }
     for heading, lines in sections.items():
         if rows := _rows(lines):
-            yield Section(heading, rows, worth=_LITTLE if heading == _UNCHECKED else 1.0)
+            yield Section(heading, rows, worth=_LITTLE if heading == wording.UNCHECKED else 1.0)
 
 
 def _rows(texts: Iterable[str]) -> tuple[Row, ...]:
@@ -139,7 +138,7 @@ def _made(report: Report) -> list[str]:
     made = report.made
     when = report.read_at.isoformat(sep=" ", timespec="seconds")
     return [
-        f"{made.model} ({made.weights} weights, {made.weights_digest}) by {made.engine}",
+        wording.maker(made),
         f"dicom-node {made.software_version}, revision {report.revision}, read at {when}",
         "Whose film this is stands in the header of the DICOM object, not on this page.",
     ]
