@@ -9,7 +9,7 @@ from pydicom.sr.coding import Code as Concept
 
 from dicom_node import equipment, wording
 from dicom_node.outputs import codes
-from dicom_node.outputs.changes import changes
+from dicom_node.outputs.sr.changes import changes
 from dicom_node.report import NotReadBecause, Report
 from dicom_node.vocabulary import Vocabulary
 

@@ -6,8 +6,9 @@ from highdicom import pr
 from highdicom.color import CIELabColor
 from pydicom.dataset import Dataset
 
-from dicom_node.outputs import appearance, finish, marks, source
+from dicom_node.outputs import finish, source
 from dicom_node.outputs.checks import check
+from dicom_node.outputs.gsps import appearance, marks
 from dicom_node.outputs.material import Material
 from dicom_node.report import Film
 
@@ -19,7 +20,7 @@ _WHITE = 0xFFFF  # on a display without colours, as P-Value
 def build(material: Material) -> Dataset | None:
     """The presentation state of a report; None when there is no box.
 
-    Under it the film looks as it does without it (see :mod:`dicom_node.outputs.appearance`).
+    Under it the film looks as it does without it (see :mod:`dicom_node.outputs.gsps.appearance`).
 
     Raises:
         BadStudy: the report does not fit the vocabulary or the film.

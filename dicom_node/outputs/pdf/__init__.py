@@ -11,11 +11,12 @@ from pydicom.uid import EncapsulatedPDFStorage
 from pydicom.valuerep import DT
 
 from dicom_node import equipment, picture, wording
-from dicom_node.outputs import codes, finish, page, source
+from dicom_node.outputs import codes, finish, source
 from dicom_node.outputs.checks import check
 from dicom_node.outputs.frames import Films, films
 from dicom_node.outputs.material import Material
-from dicom_node.outputs.page import Page, Row, Section
+from dicom_node.outputs.pdf import page
+from dicom_node.outputs.pdf.page import Page, Row, Section
 from dicom_node.report import BoxShows, Finding, Presence, Report
 from dicom_node.vocabulary import Vocabulary
 

@@ -7,13 +7,13 @@ from pydicom.dataset import Dataset
 
 from dicom_node.outputs import codes, finish, source
 from dicom_node.outputs.checks import check
-from dicom_node.outputs.evaluations import evaluations
-from dicom_node.outputs.groups import groups
-from dicom_node.outputs.hierarchy import by_study
-from dicom_node.outputs.image_library import films, image_library
 from dicom_node.outputs.material import Material
-from dicom_node.outputs.only_boxes import only_boxes
 from dicom_node.outputs.orders import carry_order
+from dicom_node.outputs.sr.evaluations import evaluations
+from dicom_node.outputs.sr.groups import groups
+from dicom_node.outputs.sr.hierarchy import by_study
+from dicom_node.outputs.sr.image_library import films, image_library
+from dicom_node.outputs.sr.only_boxes import only_boxes
 from dicom_node.profiles import SrClass
 
 _CLASS = {

@@ -17,9 +17,9 @@ from dicom_node import equipment, wording
 from dicom_node.geometry import Box
 from dicom_node.outputs import codes, source
 from dicom_node.outputs.checks import laterality
-from dicom_node.outputs.evaluations import outcome
 from dicom_node.outputs.identifiers import Tracked, tracked
 from dicom_node.outputs.material import Material
+from dicom_node.outputs.sr.evaluations import outcome
 from dicom_node.profiles import SourceConcept
 from dicom_node.report import Film, Finding, Made
 from dicom_node.tracking import result_uid
