@@ -12,7 +12,7 @@ from pydicom import Dataset, dcmread
 
 from dicom_node import findings_file, yamlfile
 from dicom_node.geometry import Box
-from dicom_node.outputs import OUTPUTS, Material
+from dicom_node.outputs import OUTPUTS, Material, build
 from dicom_node.profiles import PROFILES
 from dicom_node.report import (
     BoxShows,
@@ -134,14 +134,14 @@ def object_of(
     **fields: Any,
 ) -> Dataset:
     """The object of this name, in the dialect of a profile; there has to be one."""
-    made = OUTPUTS[output](material(report, words, current, profile, **fields))
-    assert made is not None
-    return made
+    made = material(report, words, current, profile, **fields)
+    ((_, dataset),) = build(made, (output,))
+    return dataset
 
 
 def gives_none(output: str, report: Report, words: Vocabulary, current: Path) -> bool:
     """Whether a report gives no occasion for an object."""
-    return OUTPUTS[output](material(report, words, current)) is None
+    return not list(build(material(report, words, current), (output,)))
 
 
 def several(film: Film) -> tuple[Finding, ...]:

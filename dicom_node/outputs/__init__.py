@@ -9,14 +9,15 @@ from types import MappingProxyType
 from pydicom.dataset import Dataset
 
 from dicom_node.outputs import gsps, kos, pdf, sc, seg, sr
+from dicom_node.outputs.checks import check
 from dicom_node.outputs.ends import wanted
 from dicom_node.outputs.files import write
 from dicom_node.outputs.material import Material, Reference
 
 __all__ = ["OUTPUTS", "Material", "Reference", "build", "reference", "write"]
 
-#: Each gets all that there is; None when the report gives no occasion for its object. They are
-#: built in this order: what names the others stands last.
+#: Each gets all that there is, the report checked; None when that gives no occasion for its object.
+#: They are built in this order: what names the others stands last.
 OUTPUTS: Mapping[str, Callable[[Material], Dataset | None]] = MappingProxyType(
     {
         "sr": sr.build,
@@ -38,6 +39,7 @@ def build(material: Material, outputs: Collection[str]) -> Iterator[tuple[Refere
     """
     if not wanted(material.report, material.profile):
         return
+    check(material.report, material.vocabulary)
     for output, make in OUTPUTS.items():
         if output not in outputs or output not in material.profile.outputs:
             continue

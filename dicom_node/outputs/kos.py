@@ -6,7 +6,6 @@ from pydicom.dataset import Dataset
 
 from dicom_node import wording
 from dicom_node.outputs import codes, selection
-from dicom_node.outputs.checks import check
 from dicom_node.outputs.material import Material, Reference
 from dicom_node.outputs.selection import Selection
 from dicom_node.report import Report
@@ -19,10 +18,9 @@ def build(material: Material) -> Dataset | None:
     The prior is not in it: it is of another study, in which an archive looks for it by itself.
 
     Raises:
-        BadStudy: the report does not fit the vocabulary or the film.
+        BadStudy: the header of the film cannot be read, or is not of that film.
     """
     report = material.report
-    check(report, material.vocabulary)
     if report.not_read is not None:
         return None
     of_interest = Selection(

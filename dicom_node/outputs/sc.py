@@ -10,7 +10,6 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from dicom_node import picture
 from dicom_node.outputs import codes, finish, source
-from dicom_node.outputs.checks import check
 from dicom_node.outputs.frames import Films, films
 from dicom_node.outputs.material import Material
 from dicom_node.report import Film
@@ -31,10 +30,9 @@ def build(material: Material) -> Dataset | None:
     transfer syntax in which it was written.
 
     Raises:
-        BadStudy: the report does not fit the vocabulary or the film.
+        BadStudy: the header of the film cannot be read, or is not of that film.
     """
     report, vocabulary = material.report, material.vocabulary
-    check(report, vocabulary)
     header = source.read(material.current, report.film)
     shown = films(material)
     if shown is None:

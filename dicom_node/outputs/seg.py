@@ -15,7 +15,6 @@ from pydicom.multival import MultiValue
 from dicom_node import equipment, wording
 from dicom_node.geometry import Box
 from dicom_node.outputs import codes, finish, source
-from dicom_node.outputs.checks import check
 from dicom_node.outputs.identifiers import Tracked, tracked
 from dicom_node.outputs.material import Material
 from dicom_node.report import BoxShows, Film, Report
@@ -26,10 +25,9 @@ def build(material: Material) -> Dataset | None:
     """The Segmentation of a report; None when there is no box.
 
     Raises:
-        BadStudy: the report does not fit the vocabulary or the film.
+        BadStudy: the header of the film cannot be read, or is not of that film.
     """
     report, vocabulary = material.report, material.vocabulary
-    check(report, vocabulary)
     boxed = [(one, one.finding.box) for one in tracked(report, vocabulary) if one.finding.box]
     if not boxed:
         return None

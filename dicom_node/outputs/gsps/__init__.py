@@ -7,7 +7,6 @@ from highdicom.color import CIELabColor
 from pydicom.dataset import Dataset
 
 from dicom_node.outputs import finish, source
-from dicom_node.outputs.checks import check
 from dicom_node.outputs.gsps import appearance, marks
 from dicom_node.outputs.material import Material
 from dicom_node.report import Film
@@ -23,10 +22,9 @@ def build(material: Material) -> Dataset | None:
     Under it the film looks as it does without it (see :mod:`dicom_node.outputs.gsps.appearance`).
 
     Raises:
-        BadStudy: the report does not fit the vocabulary or the film.
+        BadStudy: the header of the film cannot be read, or is not of that film.
     """
     report, vocabulary = material.report, material.vocabulary
-    check(report, vocabulary)
     if not any(finding.box for finding in report.findings):
         return None
     header = source.read(material.current, report.film)

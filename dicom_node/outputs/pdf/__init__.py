@@ -12,7 +12,6 @@ from pydicom.valuerep import DT
 
 from dicom_node import equipment, picture, wording
 from dicom_node.outputs import codes, finish, source
-from dicom_node.outputs.checks import check
 from dicom_node.outputs.frames import Films, films
 from dicom_node.outputs.material import Material
 from dicom_node.outputs.pdf import page
@@ -31,10 +30,9 @@ def build(material: Material) -> Dataset:
     """The page of a report; there is always one, without pictures where the film cannot be shown.
 
     Raises:
-        BadStudy: the report does not fit the vocabulary or the film.
+        BadStudy: the header of the film cannot be read, or is not of that film.
     """
     report = material.report
-    check(report, material.vocabulary)
     header = source.read(material.current, report.film)
     shown = films(material)
     dataset = finish.begin(material, "pdf", EncapsulatedPDFStorage, "DOC")

@@ -6,7 +6,6 @@ from highdicom import sr
 from pydicom.dataset import Dataset
 
 from dicom_node.outputs import codes, finish, source
-from dicom_node.outputs.checks import check
 from dicom_node.outputs.material import Material
 from dicom_node.outputs.orders import carry_order
 from dicom_node.outputs.sr.evaluations import evaluations
@@ -26,10 +25,9 @@ def build(material: Material) -> Dataset:
     """The Structured Report of a report; there is always one, whatever was found.
 
     Raises:
-        BadStudy: the report does not fit the vocabulary or the film.
+        BadStudy: the header of the film cannot be read, or is not of that film.
     """
     report = material.report
-    check(report, material.vocabulary)
     header = source.read(material.current, report.film)
     dataset: Dataset = _CLASS[material.profile.sr_class](
         evidence=[source.evidence(film) for film in films(report)],
