@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -25,18 +24,12 @@ from report_builders import (
     MADE,
     boxed,
     everything,
-    film_of,
-    gives_none,
     object_of,
-    report_on,
-    several,
-    unchanged,
 )
 
 from dicom_node import outputs
 from dicom_node.equipment import device_uid, made_by_this_project
 from dicom_node.geometry import Box
-from dicom_node.outputs.files import encode
 from dicom_node.report import Report, Weights
 from dicom_node.vocabulary import Vocabulary
 
@@ -139,14 +132,6 @@ def texts(read: Dataset) -> list[Dataset]:
 
 def area(text: Dataset) -> Box:
     return Box(*text.BoundingBoxTopLeftHandCorner, *text.BoundingBoxBottomRightHandCorner)
-
-
-def test_without_a_box_there_is_none(rg1: Path, vocabulary: Vocabulary) -> None:
-    found = film_of(rg1)
-    unboxed = [one for one in unchanged(several(found)) if one.box is None]
-    assert len(unboxed) >= 3
-    assert gives_none("gsps", report_on(found), vocabulary, rg1)
-    assert gives_none("gsps", report_on(found, *unboxed), vocabulary, rg1)
 
 
 def test_no_validator_complains_on_any_real_film(
@@ -439,13 +424,6 @@ def test_the_marks_lie_in_one_layer_with_a_colour(
     assert layer.GraphicLayerRecommendedDisplayGrayscaleValue == 65535
     color = CIELabColor(*_unscaled(layer.GraphicLayerRecommendedDisplayCIELabValue))
     assert np.allclose(color.to_rgb(), (255, 204, 0), atol=3)
-
-
-def test_the_same_work_makes_the_same_bytes(rg1: Path, vocabulary: Vocabulary) -> None:
-    report = everything(rg1)
-    first = encode(gsps_of(report, vocabulary, rg1))
-    time.sleep(1.1)
-    assert encode(gsps_of(report, vocabulary, rg1)) == first
 
 
 def _unscaled(lab: list[int]) -> tuple[float, float, float]:

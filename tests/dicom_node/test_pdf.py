@@ -30,7 +30,6 @@ from report_builders import (
 from dicom_node import outputs, picture, wording
 from dicom_node.equipment import made_by_this_project
 from dicom_node.headers import read_study
-from dicom_node.outputs.files import encode
 from dicom_node.pixels import read_frame
 from dicom_node.report import (
     ChangeKind,
@@ -239,12 +238,6 @@ def test_the_demonstration_is_named(film: Path, vocabulary: Vocabulary, tmp_path
     made = pdf_of(report, vocabulary, film)
     assert made.DocumentTitle.startswith("DEMONSTRATION - AI report page")
     assert wording.origin(report) in words(made, tmp_path)
-
-
-def test_the_same_report_makes_the_same_bytes(film: Path, vocabulary: Vocabulary) -> None:
-    report = everything(film)
-    first = encode(pdf_of(report, vocabulary, film, prior=film))
-    assert encode(pdf_of(report, vocabulary, film, prior=film)) == first
 
 
 @pytest.mark.parametrize(

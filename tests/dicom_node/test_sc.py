@@ -34,7 +34,6 @@ from report_builders import (
 from dicom_node import canvas, outputs
 from dicom_node.equipment import made_by_this_project
 from dicom_node.headers import read_study
-from dicom_node.outputs.files import encode
 from dicom_node.pixels import read_frame
 from dicom_node.report import (
     BoxShows,
@@ -223,14 +222,6 @@ def test_of_a_film_that_cannot_be_shown_there_is_none(
     assert gives_none("sc", report_on(film_of(blank)), vocabulary, blank)
     lateral = variant(film, tmp_path / "lateral.dcm", PatientOrientation=["A", "F"])
     assert gives_none("sc", report_on(film_of(lateral)), vocabulary, lateral)
-
-
-def test_the_same_report_makes_the_same_bytes(film: Path, vocabulary: Vocabulary) -> None:
-    report = everything(film)
-    first = encode(sc_of(report, vocabulary, film))
-    assert encode(sc_of(report, vocabulary, film)) == first
-    again = sc_of(replace(report, revision=2), vocabulary, film)
-    assert encode(again) != first
 
 
 def test_the_demonstration_is_named_in_the_header_and_in_the_pixels(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,6 @@ from sr_reports import (
 from dicom_node.equipment import device_uid, made_by_this_project
 from dicom_node.errors import BadStudy
 from dicom_node.geometry import Box
-from dicom_node.outputs.files import encode
 from dicom_node.report import (
     Finding,
     LeftOut,
@@ -348,13 +346,6 @@ def test_a_film_that_we_only_touched_is_not_a_result(
     purpose = read.ContributingEquipmentSequence[0].PurposeOfReferenceCodeSequence[0]
     purpose.CodeValue = "109101"  # Acquisition Equipment
     assert not made_by_this_project(read)
-
-
-def test_the_same_work_makes_the_same_bytes(rg1: Path, vocabulary: Vocabulary) -> None:
-    report = everything(rg1)
-    first = encode(sr_of(report, vocabulary, rg1))
-    time.sleep(1.1)  # a time of day that were not the report's would differ
-    assert encode(sr_of(report, vocabulary, rg1)) == first
 
 
 def test_another_revision_or_model_is_another_object(rg1: Path, vocabulary: Vocabulary) -> None:
