@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import validators
+from peers import dciodvfy
 from pydicom import Dataset
 from report_builders import (
     MADE,
@@ -14,15 +16,19 @@ from report_builders import (
     film_of,
     gives_none,
     material,
+    object_of,
     report_on,
     several,
     unchanged,
 )
 
-from dicom_node.outputs import OUTPUTS, build
+from dicom_node.outputs import OUTPUTS, build, write
 from dicom_node.outputs.files import encode
 from dicom_node.report import Report, Weights
 from dicom_node.vocabulary import Vocabulary
+
+#: What dciodvfy takes each of them for; of the others more is asked in their own tests.
+IODS = {"sc": "SCImage", "pdf": "EncapsulatedPDF", "kos": "KeyObjectSelectionDocument"}
 
 
 def all_of(report: Report, vocabulary: Vocabulary, film: Path) -> dict[str, Dataset]:
@@ -32,6 +38,17 @@ def all_of(report: Report, vocabulary: Vocabulary, film: Path) -> dict[str, Data
     }
     assert made.keys() == OUTPUTS.keys()
     return made
+
+
+@pytest.mark.parametrize("output", IODS)
+def test_dciodvfy_says_nothing_of_it_on_any_real_film(
+    output: str, real_films: list[Path], vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    for film in real_films:
+        path = tmp_path / f"{output}.dcm"
+        write(object_of(output, everything(film), vocabulary, film, prior=film), path)
+        assert any(line.strip() == IODS[output] for line in dciodvfy(path)), dciodvfy(path)
+        assert validators.complaints(path, film, output) == [], film.name
 
 
 def test_the_same_report_makes_the_same_bytes(film: Path, vocabulary: Vocabulary) -> None:

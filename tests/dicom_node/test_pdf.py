@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import validators
 from builders import identities_in, variant
-from peers import call, dciodvfy, need
+from peers import call, need
 from PIL import Image
 from pydicom import Dataset, dcmread
 from report_builders import (
@@ -92,15 +92,6 @@ def too_much(film: Path) -> tuple[Report, Vocabulary]:
         left_out=tuple(LeftOut(f"1.2.3.{n}", "lateral") for n in range(30)),
     )
     return report, vocabulary
-
-
-def test_dciodvfy_says_nothing_of_it_on_any_real_film(
-    real_films: list[Path], vocabulary: Vocabulary, tmp_path: Path
-) -> None:
-    for film in real_films:
-        path = written(pdf_of(everything(film), vocabulary, film, prior=film), tmp_path)
-        assert any(line.strip() == "EncapsulatedPDF" for line in dciodvfy(path)), dciodvfy(path)
-        assert validators.complaints(path, film, "pdf") == [], film.name
 
 
 def test_everything_is_on_the_page(film: Path, vocabulary: Vocabulary, tmp_path: Path) -> None:

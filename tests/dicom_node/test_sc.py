@@ -14,7 +14,6 @@ import validators
 from builders import IDENTITY, chest, identities_in, variant
 from highdicom import imread
 from numpy.typing import NDArray
-from peers import dciodvfy
 from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian
@@ -73,15 +72,6 @@ def panels(read: Dataset) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     right = 2 * canvas.MARGIN + canvas.PANEL
     left = slice(canvas.MARGIN, canvas.MARGIN + canvas.PANEL)
     return pixels[rows, left], pixels[rows, right : right + canvas.PANEL]
-
-
-def test_dciodvfy_says_nothing_of_it_on_any_real_film(
-    real_films: list[Path], vocabulary: Vocabulary, tmp_path: Path
-) -> None:
-    for film in real_films:
-        path = written(sc_of(everything(film), vocabulary, film, prior=film), tmp_path)
-        assert any(line.strip() == "SCImage" for line in dciodvfy(path)), dciodvfy(path)
-        assert validators.complaints(path, film, "sc") == [], film.name
 
 
 def test_the_film_is_as_it_was_and_boxes_stand_where_they_belong(
