@@ -23,7 +23,8 @@ def build(site: Site, job: Job, result: Report, current: Path, prior: Path | Non
     The same report makes the same bytes, so that doing it again after a crash changes nothing.
 
     Raises:
-        Unreachable: an earlier revision is being sent just now.
+        BadStudy: the report does not fit the vocabulary or the film.
+        Unreachable: an earlier revision is being sent just now, or the disk takes nothing.
     """
     rule = rules.rule_named(result.rule, site.configuration.rules)
     standing = corrections.before(site.database, job)

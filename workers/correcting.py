@@ -37,12 +37,11 @@ def superseding(
     """The note that takes back what no object among ``results`` takes the place of, if any."""
     succeeded = {row for one in results for row in one.withdraws}
     named = [row for row in standing if row.id not in succeeded]
-    revision = place.job.revision
-    earlier = any(row.job != place.job.id for row in named)
-    who = f"revision {revision} of the results" if earlier else "a new reading"
-    why = f"{who} takes their place"
     if not named:
         return []
+    earlier = any(row.job != place.job.id for row in named)
+    who = f"revision {place.job.revision} of the results" if earlier else "a new reading"
+    why = f"{who} takes their place"
     return [note(place, material, named, output=REJECTION, reason=Reason.QUALITY, why=why)]
 
 
