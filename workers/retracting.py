@@ -77,9 +77,10 @@ def _notes(
             "the destinations in node.yaml"
         )
     notes = []
+    # One time for all: what destinations of one dialect get is the same note.
+    result = replace(readings.of(job), read_at=datetime.now().astimezone())
     for name, destination in destinations.items():
         if rows := standing.at(name):
-            result = replace(readings.of(job), read_at=datetime.now().astimezone())
             film = correcting.header(site, job, result)
             correcting.keep(site, job, result, film)  # anew: it is needed until the note is there
             material = Material(

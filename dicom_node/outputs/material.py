@@ -11,6 +11,8 @@ from dicom_node.report import Report
 from dicom_node.tracking import result_uid
 from dicom_node.vocabulary import Vocabulary
 
+_SHOWING_FILMS = ("sc", "pdf")
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -46,5 +48,22 @@ class Material:
         kind = f"{output} {what}".strip()
         series = self.series[output]
         return result_uid(
-            self.report, kind, *self.profile.dialect, series.number, series.description
+            self.report,
+            kind,
+            *self.profile.dialect,
+            series.number,
+            series.description,
+            *self._told_besides(output),
         )
+
+    def _told_besides(self, output: str) -> tuple[str, ...]:
+        """What an object says that neither the report nor its dialect says: at two destinations it
+        may differ, and then these are two objects.
+        """
+        if output == "sr":
+            return tuple(sorted({one.sop_instance_uid for one in self.predecessors}))
+        if output not in _SHOWING_FILMS:
+            return ()
+        gone = self.report.prior.film is not None and self.prior is None
+        with_sr = output == "pdf" and any(one.output == "sr" for one in self.beside)
+        return (*(["without the prior"] * gone), *(["beside a report"] * with_sr))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
-from dicom_node.outputs.source import copy_element
+from dicom_node.outputs.source import copy_element, items
 
 #: Of Request Attributes Sequence (0040,0275) in Referenced Request Sequence (0040,A370), C.17.2.
 _TYPE_2 = (
@@ -50,7 +51,7 @@ def carry_requests(source: Dataset, target: Dataset) -> None:
     """
     requests = [
         _request(item, source)
-        for item in source.get("RequestAttributesSequence") or ()
+        for item in items(source, Tag("RequestAttributesSequence"))
         if item.get("RequestedProcedureID") or item.get("AccessionNumber")
     ]
     if requests:

@@ -14,14 +14,14 @@ from datetime import datetime
 from pathlib import Path
 
 from pydicom import dcmread
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_node.errors import BadStudy
-from dicom_node.headers import UNDECODABLE
+from dicom_node.headers import UNDECODABLE, elements
 from dicom_node.outputs.files import write
 from dicom_node.report import Film, Report
 
@@ -183,8 +183,12 @@ def read_at(report: Report, source: Dataset) -> datetime:
 
 
 def frames(source: Dataset, film: Film) -> list[int] | None:
-    """Frame numbers to state beside a reference to the film: none for a single-frame image."""
-    return [film.frame_number] if int(source.get("NumberOfFrames") or 1) > 1 else None
+    """Frame numbers to state beside a reference to the film: none for a single-frame image, and
+    for one that states no number of frames that could be read.
+    """
+    stated = _text(source.get_item("NumberOfFrames").value) if "NumberOfFrames" in source else ""
+    several = re.fullmatch(r"\d{1,9}", stated) is not None and int(stated) > 1
+    return [film.frame_number] if several else None
 
 
 def reference(film: Film, frames: list[int] | None = None) -> Dataset:
@@ -212,7 +216,7 @@ def _tag(keyword: str) -> BaseTag:
 def _undecoded(source: Dataset, tag: BaseTag) -> DataElement | RawDataElement:
     vr = dictionary_VR(tag)
     if vr == "SQ":
-        return DataElement(tag, vr, [_undecoded_item(item) for item in source[tag].value or ()])
+        return DataElement(tag, vr, [_undecoded_item(item) for item in items(source, tag)])
     element = source.get_item(tag)
     if not isinstance(element, RawDataElement):  # pydicom decodes the character set by itself
         assert element is not None
@@ -220,6 +224,14 @@ def _undecoded(source: Dataset, tag: BaseTag) -> DataElement | RawDataElement:
     value = element.value or b""
     value += b" " * (len(value) % 2)
     return RawDataElement(tag, vr, len(value), value, 0, False, True)
+
+
+def items(source: Dataset, tag: int) -> tuple[Dataset, ...]:
+    """The items of a sequence; none of what claims to be one and is not."""
+    try:
+        return elements.items(source, keyword_for_tag(tag))
+    except (OSError, *UNDECODABLE):  # pydicom reads them now, and calls their end one of the file
+        return ()
 
 
 def _undecoded_item(item: Dataset) -> Dataset:

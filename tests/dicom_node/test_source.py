@@ -174,6 +174,28 @@ def test_malformed_identity_in_sequences_stays_as_it_is(
         assert item.get_item(0x00100020).value == latin
 
 
+@pytest.mark.parametrize(
+    ("keyword", "vr", "value"),
+    [
+        ("NumberOfFrames", "IS", b"abc "),
+        ("NumberOfFrames", "IS", b"1\\2 "),
+        ("RequestAttributesSequence", "LO", b"none"),
+        ("RequestAttributesSequence", "UN", b"none"),
+        ("ProcedureCodeSequence", "LO", b"none"),
+        ("OtherPatientIDsSequence", "LO", b"none"),
+    ],
+)
+def test_what_is_no_number_or_no_sequence_stops_nothing(
+    keyword: str, vr: str, value: bytes, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    tag = tag_for_keyword(keyword)
+    assert tag is not None
+    read = dcmread(chest(tmp_path / "plain.dcm"))
+    read[tag] = RawDataElement(BaseTag(tag), vr, len(value), value, 0, False, True)
+    read.save_as(tmp_path / "film.dcm")
+    assert len(results(tmp_path / "film.dcm", vocabulary, tmp_path)) > 1
+
+
 def test_values_of_odd_length_are_padded(vocabulary: Vocabulary, tmp_path: Path) -> None:
     read = dcmread(chest(tmp_path / "plain.dcm"))
     read[0x00100020] = stored("PatientID", b"ODD", pad=b"")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -405,6 +405,48 @@ def test_a_destination_that_is_away_holds_up_no_other_one(
         assert set(iocm.results(iocm.held(other)).values()) <= set(_all(node, first))
         assert deliver(node, second) is State.DONE
         assert iocm.results(iocm.held(other)) == made(node, second)
+
+
+def contents(node: Node, job: int) -> dict[str, set[bytes]]:
+    """The files that were made for a job, by the UID of the object in them."""
+    found: dict[str, set[bytes]] = {}
+    for row in deliveries.of_job(node.site.database, job):
+        content = (node.site.spool.root / row.made.path).read_bytes()
+        found.setdefault(row.made.sop_instance_uid, set()).add(content)
+    return found
+
+
+def test_no_uid_is_of_two_objects_at_destinations_with_another_past(
+    node: Node, films: Films, pacs: Orthanc
+) -> None:
+    """One got the first revision and one did not; both may send on to the same archive."""
+    here = destination(pacs, profile="weasis")
+    node.open(destinations=[here, nowhere(name="other", test=True, profile="weasis")])
+    deliver(node, read(node, films.first))
+    node.open(destinations=[here, here | {"name": "other"}])
+    second = read(node, films.late)
+    assert deliver(node, second) is State.DONE
+    assert {len(files) for files in contents(node, second).values()} == {1}
+
+
+def test_a_note_for_two_destinations_is_one_object(
+    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written for one after the other, and of one time all the same."""
+    clock = iter(range(60))
+
+    class Slow(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = UTC) -> Slow:
+            return cls(2026, 3, 4, 5, 6, next(clock), tzinfo=tz)
+
+    monkeypatch.setattr(retracting, "datetime", Slow)
+    here = destination(pacs, profile="weasis")
+    node.open(destinations=[here, here | {"name": "other"}])
+    job = read(node, films.first)
+    assert deliver(node, job) is State.DONE
+    retract(node, job)
+    assert {len(files) for files in contents(node, job).values()} == {1}
 
 
 def _all(node: Node, job: int) -> list[str]:
