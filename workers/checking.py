@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 
+from dicom_node.archives.orthanc import Rest
 from dicom_node.association import echo
 from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.peer import Peer
@@ -41,6 +42,11 @@ def everything(configuration: Configuration) -> Iterator[Result]:
         peer = settings.peer(name, section)
         what = f"C-ECHO to {name} ({peer.ae_title} at {peer.host} port {peer.port})"
         yield _try(what, partial(_echo, peer))
+    for destination in settings.destinations:
+        if destination.orthanc:
+            what = f"REST API of {destination.name} ({destination.orthanc})"
+            rest = Rest(destination.orthanc, settings.orthanc.user, settings.orthanc.password)
+            yield _try(what, partial(_rest, rest))
     opened, kind = _weights(configuration)
     yield opened
     yield from _releases(configuration, kind)
@@ -92,6 +98,11 @@ def _room(configuration: Configuration) -> Result:
 
 def _echo(peer: Peer) -> str:
     echo(peer)
+    return "answers"
+
+
+def _rest(rest: Rest) -> str:
+    rest.check()
     return "answers"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from dicom_node.headers import is_dicom_file, read_studies, read_study
 from dicom_node.outputs import OUTPUTS, Material
 from dicom_node.priors import FoundPrior, compare_files
 from dicom_node.profiles import PROFILES, Profile
+from dicom_node.receive.header import read_header
 from dicom_node.report import NotReadBecause, Report
 from dicom_node.rules import Priors
 from models.engines.base import Engine
@@ -130,8 +132,12 @@ def write(
     *,
     profile: Profile = EVERYTHING,
 ) -> None:
-    """Write what there is of a report into a folder."""
+    """Write what there is of a report into a folder.
+
+    What an earlier reading left there goes: nobody is to take it for a part of this one.
+    """
     out.mkdir(parents=True, exist_ok=True)
+    _clear(out)
     rule = rules.rule_named(result.rule, configuration.rules)
     material = Material(
         report=result,
@@ -146,6 +152,17 @@ def write(
     (out / "report.json").write_text(report.to_json(result), encoding="utf-8")
     if result.not_read is None or result.not_read.because is not NotReadBecause.UNREADABLE:
         pictures.of_files(result, configuration.vocabulary, current, prior, out / "picture.png")
+
+
+def _clear(out: Path) -> None:
+    """Delete the results of an earlier reading; a report tells that there was one."""
+    if not (out / "report.json").exists():
+        return
+    for path in (out / f"{output}.dcm" for output in OUTPUTS):
+        with suppress(BadStudy):  # then it is none of ours
+            if is_dicom_file(path) and read_header(path).ours:
+                path.unlink()
+    (out / "picture.png").unlink(missing_ok=True)
 
 
 def files(paths: Sequence[Path], *, everything: bool = False) -> list[Path]:

@@ -35,6 +35,16 @@ class Rest:
             for identifier in client.lookup(sop_instance_uid, filter="Instance"):
                 client.instances.delete(identifier, ignore_errors=True)
 
+    def check(self) -> None:
+        """Ask it for itself.
+
+        Raises:
+            Unreachable: it does not answer now.
+            Rejected: it wants another user, does not allow it, or is none.
+        """
+        with self._client() as client:
+            client.get_system()["Version"]
+
     @contextmanager
     def _client(self) -> Iterator[OrthancApiClient]:
         client = OrthancApiClient(f"{self.url.rstrip('/')}/", user=self.user, pwd=self.password)

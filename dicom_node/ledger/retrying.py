@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from dicom_node.errors import Misconfigured
-from dicom_node.ledger import jobs
+from dicom_node.ledger import jobs, revisions
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.deliveries import RETRACTION, DeliveryState
 from dicom_node.ledger.jobs import Job, State
@@ -24,11 +24,11 @@ def retry(database: Database, job: int, *, again: bool = False) -> State:
     that the new objects get UIDs of their own. Returns the state it is in now.
 
     Raises:
-        Misconfigured: there is no such job, or it has not ended so.
+        Misconfigured: there is no such job, it has not ended so, or a later revision was read.
     """
     with database.writing() as connection:
         row = jobs.found(connection, job)
-        _check(row, again=again)
+        _check(connection, row, again=again)
         state, columns = _back(connection, row, again=again)
         jobs.move(connection, job, state, reason="retried by hand", **columns)
         connection.execute(
@@ -39,7 +39,13 @@ def retry(database: Database, job: int, *, again: bool = False) -> State:
         return state
 
 
-def _check(job: Job, *, again: bool) -> None:
+def _check(connection: Connection, job: Job, *, again: bool) -> None:
+    for later in revisions.of_study(connection, job.study_instance_uid):
+        if later.revision > job.revision and later.report is not None:
+            raise Misconfigured(
+                f"job {job.id} is revision {job.revision}, and revision {later.revision} was read: "
+                f"it would take its place; retry job {later.id}"
+            )
     ended = (State.FAILED, State.REFUSED, State.RETRACTED)
     if job.state in ended or (again and job.state is State.DONE):
         return

@@ -104,11 +104,18 @@ def test_check_says_what_is_wrong(site: Site, tmp_path: Path) -> None:
         here = peer(orthanc, name="pacs", test=True)
         site.configure(archive=peer(orthanc), destinations=[here])
         fine = site.command("check")
+        unasked = f"http://127.0.0.1:{free_port()}"
+        site.configure(destinations=[here | {"orthanc": orthanc.url}])
+        asked = site.command("check")
+        site.configure(destinations=[here | {"orthanc": unasked}])
+        silent = site.command("check")
         site.configure(destinations=[here, gone])
         wrong = site.command("check")
         told = json.loads(site.command("check", "--json").stdout)
     assert fine.returncode == 0, fine.stdout
     assert "demonstration weights" in fine.stdout
+    assert f"ok  REST API of pacs ({orthanc.url}): answers" in asked.stdout
+    assert f"FAILED  REST API of pacs ({unasked}): Orthanc's REST API does not" in silent.stdout
     assert wrong.returncode == 1
     assert "FAILED  C-ECHO to gone (GONE at 127.0.0.1 port" in wrong.stdout
     assert wrong.stdout.count("FAILED") == 2
@@ -170,6 +177,11 @@ def test_read_makes_everything_from_local_files(site: Site, tmp_path: Path, rg1:
     again = site.command("read", rg1, "--out", alone, "--profile", "stone", "--json")
     assert dcmread(alone / "sr.dcm").SOPClassUID == ComprehensiveSRStorage
     assert {path.stem for path in alone.glob("*.dcm")} == set(PROFILES["stone"].outputs)
+    own = shutil.copyfile(rg1, alone / "kos.dcm")
+    less = site.command("read", rg1, "--out", alone, "--profile", "minimal")
+    assert less.returncode == 0, less.stderr
+    assert {path.stem for path in alone.glob("*.dcm")} == {"sc", "pdf", "kos"}
+    assert own.read_bytes() == rg1.read_bytes()
     unknown = site.command("read", rg1, "--out", tmp_path / "none", "--profile", "ohiv")
     assert unknown.returncode == 2
     assert "did you mean `ohif`?" in unknown.stderr

@@ -471,7 +471,7 @@ def test_a_result_is_withdrawn_after_retention_has_deleted_its_film(
     assert correcting.header(node.site, node.job(job), readings.of(node.job(job)))
 
 
-def test_an_earlier_revision_that_is_retried_sends_nothing(
+def test_an_earlier_revision_is_not_retried_and_the_later_one_is_named(
     node: Node, films: Films, pacs: Orthanc
 ) -> None:
     first = read(node, films.first)
@@ -482,11 +482,8 @@ def test_an_earlier_revision_that_is_retried_sends_nothing(
     deliver(node, second)
     jobs_state = node.job(first)
     assert (jobs_state.state, jobs_state.reason) == (State.DONE, "revision 2 takes its place")
-    retrying.retry(node.site.database, first, again=True)
-    while node.fetch() or node.read():
-        pass
-    node.make_due(first)
-    node.deliver()
+    with pytest.raises(Misconfigured, match=f"revision 2 was read: .* retry job {second}"):
+        retrying.retry(node.site.database, first, again=True)
     assert node.job(first).state is State.DONE
     assert iocm.results(iocm.held(pacs)) == made(node, second)
 
