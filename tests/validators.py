@@ -70,6 +70,7 @@ _NOT_IN_TEMPLATE = "Content Item not in template"
 #: What dciodvfy says of identities, wherever they stand: of a value, and of one that is missing.
 _IDENTITY = re.compile(
     r"(Error|Warning) - Value (dubious|invalid) for this VR - .*"
+    r"|Error - Dicom dataset contains invalid data values for Value Representations"
     r"|Warning - Missing attribute or value that would be needed to build DICOMDIR - "
     r"(Patient's Name|Patient ID|Study (ID|Date|Time))"
 )

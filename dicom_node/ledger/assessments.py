@@ -98,7 +98,9 @@ def enter(connection: Connection, given: Assessment, sender: str) -> None:
             connection, job, f"assessment{f' from {sender}' if sender else ''}: {', '.join(parts)}"
         )
     if strange:
-        log.warning("an assessment names %d result(s) that are not of this ledger", strange)
+        log.warning(
+            "an assessment names %d result(s) that are not of this ledger and its study", strange
+        )
     for reason in given.unclear:
         log.warning("an assessment is not understood: %s", reason)
 
@@ -141,9 +143,19 @@ def _insert(connection: Connection, sop_instance_uid: str, one: Assessed, job: i
 
 
 def _job_of(connection: Connection, study_instance_uid: str, one: Assessed) -> int | None:
-    """The job whose result is meant; None where there is none, or not just one."""
+    """The job whose result is meant; None where there is none, or not just one, or where it is of
+    another study than the assessment: that may be about somebody else.
+    """
     for uid in filter(None, (one.result, one.original)):
-        sent = select(deliveries.c.job_id).where(deliveries.c.sop_instance_uid == uid).distinct()
+        sent = (
+            select(deliveries.c.job_id)
+            .join(jobs, jobs.c.id == deliveries.c.job_id)
+            .where(
+                deliveries.c.sop_instance_uid == uid,
+                jobs.c.study_instance_uid == study_instance_uid,
+            )
+            .distinct()
+        )
         if (job := _only(connection.execute(sent).scalars().all())) is not None:
             return job
     return _only(_jobs_with(connection, study_instance_uid, one.finding)) if one.finding else None

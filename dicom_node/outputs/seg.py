@@ -11,6 +11,7 @@ from highdicom.color import CIELabColor
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.uid import ComputedRadiographyImageStorage
 
 from dicom_node import equipment, wording
 from dicom_node.geometry import Box
@@ -33,6 +34,7 @@ def build(material: Material) -> Dataset | None:
         return None
     header = source.read(material.current, report.film)
     film = source.evidence(report.film)
+    film.SOPClassUID = ComputedRadiographyImageStorage  # see _name_film
     masks = np.stack([mask(box, report.film) for _, box in boxed], axis=-1)
     dataset = seg.Segmentation(
         source_images=[film],
@@ -48,6 +50,7 @@ def build(material: Material) -> Dataset | None:
         **finish.series(material, "seg"),
         **finish.general_equipment(report.made),
     )
+    _name_film(dataset, report.film, source.frames(header, report.film))
     # highdicom draws one at random.
     organization = material.uid("seg", "dimensions")
     for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
@@ -59,6 +62,23 @@ def build(material: Material) -> Dataset | None:
         _lay_in_a_plane(dataset)
     finish.finish(dataset, report, header)
     return dataset
+
+
+def _name_film(dataset: Dataset, film: Film, frames: list[int] | None) -> None:
+    """Name the film as what it is. highdicom was told of a plain radiograph: of a class that may
+    have several frames it would want the geometry of each.
+    """
+    (series,) = dataset.ReferencedSeriesSequence
+    of_frames = (
+        image
+        for frame in dataset.PerFrameFunctionalGroupsSequence
+        for derivation in frame.DerivationImageSequence
+        for image in derivation.SourceImageSequence
+    )
+    for reference in (*series.ReferencedInstanceSequence, *of_frames):
+        reference.ReferencedSOPClassUID = film.sop_class_uid
+        if frames:
+            reference.ReferencedFrameNumber = frames
 
 
 def _type(material: Material, segments: int) -> seg.SegmentationTypeValues:

@@ -48,7 +48,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 @pytest.fixture
 def told(tmp_path: Path) -> Report:
-    film = film_of(chest(tmp_path / "film.dcm"))
+    film = film_of(chest(tmp_path / "film.dcm", StudyInstanceUID="1.2.3"))
     return report_on(film, *unchanged(several(film)))
 
 
@@ -119,6 +119,17 @@ def test_sent_twice_it_counts_once_and_a_later_one_stands_beside_it(
     again.SOPInstanceUID = first.SOPInstanceUID
     arrive(node, tmp_path, again)
     assert latest(node, job) == [(f"1.2.{job}", "", "accepted", 2)]
+
+
+def test_what_is_said_in_another_study_is_of_no_result(
+    node: Node, told: Report, tmp_path: Path
+) -> None:
+    """Misfiled or forged: it may be about somebody else."""
+    job = read_job(node.database, told)
+    entries = entry(referenced(f"1.2.{job}"), status(REJECTED))
+    arrive(node, tmp_path, assessment(entries, study="1.2.99"))
+    assert rows(node) == [(f"1.2.{job}", "", "rejected", None)]
+    assert latest(node, job) == []
 
 
 def test_a_withdrawn_result_is_still_known(node: Node, told: Report, tmp_path: Path) -> None:

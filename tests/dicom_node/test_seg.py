@@ -15,6 +15,7 @@ from builders import chest, chest_picture
 from numpy.typing import NDArray
 from peers import dciodvfy
 from pydicom import Dataset, dcmread
+from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 from report_builders import (
     MADE,
     box_of,
@@ -337,3 +338,23 @@ def rgb(scaled: list[int]) -> list[float]:
     linear = np.clip(from_xyz @ xyz, 0, 1)
     curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return list(255 * curved)
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_of_a_film_that_may_have_several_frames_the_one_that_was_read_is_named(
+    frames: int, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    kind = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+    film = chest(tmp_path / "film.dcm", SOPClassUID=kind, NumberOfFrames=frames)
+    found = film_of(film)
+    report = report_on(replace(found, frame_number=frames), *unchanged(several(found)))
+    path = written(report, vocabulary, film, tmp_path)
+    read = dcmread(path)
+    assert errors(path) == []
+    (series,) = read.ReferencedSeriesSequence
+    named = [*series.ReferencedInstanceSequence]
+    for frame in read.PerFrameFunctionalGroupsSequence:
+        named += frame.DerivationImageSequence[0].SourceImageSequence
+    assert {one.ReferencedSOPInstanceUID for one in named} == {found.sop_instance_uid}
+    assert {one.ReferencedSOPClassUID for one in named} == {kind}
+    assert {one.get("ReferencedFrameNumber") for one in named} == {2 if frames == 2 else None}
