@@ -64,7 +64,7 @@ def bench(paths: list[Path], config: Path, out: Path) -> tuple[list[dict[str, An
     """The rows of `dicom-node read --each`, and all that it told beside them."""
     done = subprocess.run(
         [sys.executable, "-m", "workers", "read", "--each", *map(str, paths),
-         "--out", str(out), "--config", str(config), "--json"],
+         "--out", str(out), "--config", str(config), "--profile", "air", "--json"],
         capture_output=True,
         text=True,
         timeout=400,
