@@ -74,7 +74,7 @@ def retry(
 ) -> None:
     """Put a study that failed, was refused or was retracted back on its way."""
     state = retrying.retry(open_site(configured(config)).database, job, again=again)
-    tell(console, f"job {job} is {state} again; `dicom-node show {job}` tells how it goes on")
+    tell(console, f"job {job} is back, {state}; `dicom-node show {job}` tells how it goes on")
 
 
 def retract(

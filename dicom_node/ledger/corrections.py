@@ -100,7 +100,8 @@ def retract(
     """Enter the notes that take back all that a job has brought (:func:`of`); they are to be sent.
 
     Raises:
-        Misconfigured: the job has changed meanwhile, or somebody works at it just now.
+        Misconfigured: somebody works at the job just now, or has since it was looked at.
+        Unreachable: what it has brought has changed meanwhile; nothing was entered.
     """
     with database.writing() as connection:
         current = ledger.found(connection, job.id)
