@@ -33,8 +33,8 @@ help: ## list what can be made
 demo: $(STAMP) ## show the main job; OUT=folder chooses where the results go
 	$(BIN)/dicom-node demo --out "$(OUT)"
 
-test: $(STAMP) ## run the tests
-	$(BIN)/python -m pytest
+test: $(STAMP) ## run the tests, one process a core
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 proof: $(STAMP) ## dciodvfy and DicomSRValidator over all objects, from all films that there are
 	PYTHONPATH=.:tests nice $(BIN)/python tests/prove.py

@@ -203,7 +203,7 @@ def test_a_study_that_no_rule_reads_ends_visibly(tmp_path: Path) -> None:
     with running(Node(site)):
         dcmsend([hand], site.port, aec=AE_TITLE)
         job = site.job_in("refused")
-        assert "queued again" in site.command("retry", job["id"]).stdout
+        assert "is back, queued" in site.command("retry", job["id"]).stdout
         site.job_in("refused")
         happened = [event["what"] for event in site.show(job["id"])["history"]]
         assert len([what for what in happened if what.startswith("refused")]) == 2
