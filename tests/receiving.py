@@ -28,7 +28,8 @@ from dicom_node.peer import Peer
 from dicom_node.receive.door import Door
 from dicom_node.receive.line import Limits
 from dicom_node.receive.recorder import Recorder
-from dicom_node.receive.scp import Origin, Receiver
+from dicom_node.receive.scp import Receiver
+from dicom_node.receive.taking import Origin
 from dicom_node.spool import Spool
 
 DOOR = Door("DICOMNODE", (), (), 3, 3, 0)

@@ -15,7 +15,9 @@ from dicom_node.receive.announcements import handlers
 from dicom_node.receive.door import Door
 from dicom_node.receive.line import Limits
 from dicom_node.receive.recorder import Recorder
-from dicom_node.receive.scp import Origin, Receiver, scan
+from dicom_node.receive.scan import scan
+from dicom_node.receive.scp import Receiver
+from dicom_node.receive.taking import Origin
 from dicom_node.retention import sweep as sweep_files
 from workers.site import Site
 

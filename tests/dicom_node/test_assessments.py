@@ -35,7 +35,7 @@ from dicom_node.errors import Unreachable
 from dicom_node.ledger import arrivals, assessments, history, jobs, tables
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.assessments import Latest, Verdict
-from dicom_node.receive.scp import scan
+from dicom_node.receive.scan import scan
 from dicom_node.report import Report
 from dicom_node.tracking import tracking_uids
 

@@ -23,7 +23,7 @@ from dicom_node.receive.door import Door
 from dicom_node.receive.header import read_header
 from dicom_node.receive.persons import Persons
 from dicom_node.receive.recorder import Recorder
-from dicom_node.receive.scp import scan
+from dicom_node.receive.scan import scan
 from dicom_node.report import Made, Weights
 from dicom_node.study import Patient
 

@@ -33,7 +33,7 @@ from dicom_node.ledger import arrivals, history, jobs, quarantined
 from dicom_node.ledger.tables import associations
 from dicom_node.receive.door import Door
 from dicom_node.receive.recorder import CONFLICT, FORGOTTEN, REENCODED
-from dicom_node.receive.scp import scan
+from dicom_node.receive.scan import scan
 
 FILMS = [(ComputedRadiographyImageStorage, [EXPLICIT])]
 BOTH = [(ComputedRadiographyImageStorage, [one]) for one in (EXPLICIT, IMPLICIT)]

@@ -1,0 +1,129 @@
+"""Taking one object: it is filed, set aside, or passed over, and its status answered.
+
+Of its data set no more is decoded than is needed to file it; what cannot be filed is set aside
+and ends neither the association nor the node.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dicom_node.errors import BadStudy, Unreachable
+from dicom_node.headers import is_image
+from dicom_node.receive.assessment import is_assessment
+from dicom_node.receive.door import Door
+from dicom_node.receive.header import Header, read_header
+from dicom_node.receive.persons import Persons
+from dicom_node.receive.port import printable
+from dicom_node.receive.recorder import CONFLICT, REENCODED, Recorder, SetAside, Stored
+from dicom_node.spool import Filed, Spool
+
+log = logging.getLogger(__name__)
+
+SUCCESS = 0x0000
+OUT_OF_RESOURCES = 0xA700  # PS3.4 B.2.3
+CANNOT_UNDERSTAND = 0xC000  # PS3.4 B.2.3
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an object came from. ``originator`` is the AE that asked for it by C-MOVE, if any."""
+
+    calling: str
+    originator: str
+
+
+class Taking:
+    """How this node takes an object that came by C-STORE."""
+
+    def __init__(
+        self,
+        door: Door,
+        spool: Spool,
+        recorder: Recorder,
+        asked_for: Callable[[str, Origin], bool],
+    ) -> None:
+        """``asked_for``: whether this node itself has asked for a study, so that its objects are
+        priors and not to be read.
+        """
+        self._door = door
+        self._spool = spool
+        self._persons = Persons(spool)
+        self._recorder = recorder
+        self._asked_for = asked_for
+
+    def take(self, event: Any, association: str) -> int:
+        """The status that a request is answered by; ``association`` is its name in the ledger."""
+        try:
+            return self._take(event, association)
+        except OSError as error:
+            log.error("object answered A700: %s", error.strerror)  # noqa: TRY400 - no bug of ours
+            return OUT_OF_RESOURCES
+        except Unreachable as error:
+            log.error("object answered A700: %s", error)  # noqa: TRY400 - no bug of ours
+            return OUT_OF_RESOURCES
+
+    def _take(self, event: Any, association: str) -> int:
+        received: Path | None = event.dataset_path
+        if received is None:
+            log.warning("object answered C000: the request came without a data set")
+            return CANNOT_UNDERSTAND
+        event.request._dataset_file.flush()
+        if self._door.is_full(self._spool):
+            log.error("object answered A700: less is free than receive.disk_reserve_megabytes")
+            return OUT_OF_RESOURCES
+        try:
+            header = read_header(received)
+            return self._file(event, association, received, header)
+        except BadStudy as error:
+            self._set_aside(received, str(error))
+            return CANNOT_UNDERSTAND
+
+    def _file(self, event: Any, association: str, received: Path, header: Header) -> int:
+        # An assessment may be made from our result, with our equipment still in it.
+        if header.ours and not is_assessment(received, header.sop_class_uid):
+            log.info("a result of this project came back by C-STORE; not kept, not read")
+            return SUCCESS
+        origin = Origin(
+            calling=printable(event.assoc.requestor.ae_title),
+            originator=(event.request.MoveOriginatorApplicationEntityTitle or "").strip(),
+        )
+        if self._asked_for(header.study_instance_uid, origin):
+            folder = self._spool.prior(header.study_instance_uid)
+            self._spool.file(received, folder, header.sop_instance_uid)
+            return SUCCESS
+        folder = self._spool.study(header.study_instance_uid)
+        if not self._spool.belongs(folder, header.patient.id):
+            self._set_aside(received, "an object of this study is of another Patient ID")
+            return SUCCESS
+        if differs := self._persons.conflict(header.study_instance_uid, header.patient):
+            self._set_aside(received, f"an object of this study is of another patient: {differs}")
+            return SUCCESS
+        place, filed = self._spool.file(received, folder, header.sop_instance_uid)
+        if filed in (Filed.DIFFERENT, Filed.REENCODED):
+            self._set_aside(received, CONFLICT if filed is Filed.DIFFERENT else REENCODED)
+        elif filed is Filed.IDENTICAL:
+            log.info("an object that is here already came again; nothing is done")
+        else:
+            self._recorder.tell(
+                Stored(
+                    path=place,
+                    calling=origin.calling,
+                    study_instance_uid=header.study_instance_uid,
+                    sop_instance_uid=header.sop_instance_uid,
+                    sop_class_uid=header.sop_class_uid,
+                    opens_job=is_image(header.sop_class_uid),
+                    association=association,
+                    priority=header.priority,
+                )
+            )
+        return SUCCESS
+
+    def _set_aside(self, received: Path, reason: str) -> None:
+        place = self._spool.set_aside(received)
+        log.warning("object quarantined as %s: %s", place.name, reason)
+        self._recorder.tell(SetAside(place, reason))
