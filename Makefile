@@ -25,7 +25,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test proof check install constraints
+.PHONY: help demo test proof bench-ledger check install constraints
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ test: $(STAMP) ## run the tests, one process a core
 
 proof: $(STAMP) ## dciodvfy and DicomSRValidator over all objects, from all films that there are
 	PYTHONPATH=.:tests nice $(BIN)/python tests/prove.py
+
+bench-ledger: $(STAMP) ## ask a ledger of 1,000,000 jobs, in SQLite and PostgreSQL; some minutes
+	PYTHONPATH=.:tests:tests/bench nice $(BIN)/python tests/bench/ledger.py
 
 check: $(STAMP) ## ruff, mypy (strict) and the import contracts
 	$(BIN)/ruff check .

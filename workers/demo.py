@@ -100,7 +100,7 @@ def _follow(site: Site, say: _Steps) -> Job:
                     told += 1
                 status.update(f"study is {job.state}")
                 if job.state.is_final:
-                    return job
+                    return jobs.get(site.database, job.id)
             time.sleep(0.2)
     raise Unreachable(f"the study did not end within {_READ_SECONDS:.0f} s; see {site.spool.root}")
 

@@ -53,7 +53,7 @@ def run(site: Site, stop: threading.Event) -> None:
                 "is another dicom-node running? else change node.port"
             ) from None
         site.spool.clear_incoming(incoming, place)
-        if found := scan(site.spool, arrivals.recorded_paths(site.database), recorder):
+        if found := scan(site.spool, site.database, recorder):
             log.warning("%d file(s) in the spool were not in the ledger; entered now", found)
         log.info("listening as %s on %s port %d", node.ae_title, node.host, node.port)
         _sweep_until(site, stop, recorder, receiver)
@@ -118,8 +118,7 @@ def _sweep_until(site: Site, stop: threading.Event, recorder: Recorder, receiver
 
 def _enter_what_others_left(site: Site, recorder: Recorder) -> None:
     """Another edge may have died between its answer and the ledger, and nobody start it again."""
-    known = arrivals.recorded_paths(site.database)
-    if found := scan(site.spool, known, recorder, settled_seconds=_LEFT_SECONDS):
+    if found := scan(site.spool, site.database, recorder, settled_seconds=_LEFT_SECONDS):
         log.warning("%d file(s) of another edge were not in the ledger; entered now", found)
 
 

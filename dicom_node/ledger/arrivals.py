@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -115,11 +115,23 @@ def quarantined(database: Database, path: PurePosixPath, reason: str) -> None:
             connection.execute(insert(quarantine).values(at=now(), **row))
 
 
-def recorded_paths(database: Database) -> set[str]:
-    """Where all entered objects lie, below the spool, those in quarantine too."""
+def recorded(database: Database, paths: Collection[PurePosixPath]) -> set[PurePosixPath]:
+    """Which of these files the ledger knows, as received or set aside; some hundred at a time.
+
+    ``paths`` are below the spool; a received file lies in a folder named by its study.
+    """
+    told = [str(path) for path in paths]
+    received = select(instances.c.path).where(
+        instances.c.study_instance_uid.in_({path.parent.name for path in paths}),
+        instances.c.path.in_(told),
+    )
+    aside = select(quarantine.c.path).where(quarantine.c.path.in_(told))
     with database.reading() as connection:
-        paths = select(instances.c.path).union(select(quarantine.c.path))
-        return set(connection.execute(paths).scalars())
+        return {
+            PurePosixPath(path)
+            for known in (received, aside)
+            for path in connection.execute(known).scalars()
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,29 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    null,
+    select,
+    true,
+    union_all,
+    update,
+)
 
 from dicom_node.errors import Misconfigured
+from dicom_node.ledger import turns
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
 from dicom_node.ledger.tables import jobs
 from dicom_node.study import Priority
 
-_NEVER = 1e12  # seconds since 1970: after every time that a job may be due
+#: What is left out of lists: some thousand characters of each job.
+_LONG = ("prior", "report")
+#: Of more jobs that wait in a stage only so many are counted.
+_MANY = 100
 
 
 class State(StrEnum):
@@ -113,10 +127,10 @@ def lease(
     it may be what kills its workers.
     """
     with database.reading() as connection:
-        if connection.execute(_due(stage).limit(1)).first() is None:
+        if connection.execute(turns.in_turn(stage.takes)).first() is None:
             return None
     with database.writing() as connection:
-        while row := connection.execute(_in_turn(stage, patience).limit(1)).first():
+        while row := _next(connection, stage, patience):
             lost = row.lost + (row.lease_until is not None)
             if lost >= attempts:
                 text = f"stopped after {attempts} attempts to {stage.name} that did not end"
@@ -206,12 +220,14 @@ def holds(connection: Connection, job: Job, *more: ColumnElement[bool]) -> bool:
 
 
 def waiting(database: Database) -> dict[str, int]:
-    """How many jobs are due in each stage, by the stage's name; stages with none are left out."""
+    """How many jobs are due in each stage, by the stage's name; stages with none are left out.
+
+    More than a hundred are a hundred: counting a long night's backlog would cost more with each.
+    """
     counts = {}
     with database.reading() as connection:
         for stage in STAGES:
-            due = select(func.count()).select_from(_due(stage).subquery())
-            if count := connection.execute(due).scalar_one():
+            if count := connection.execute(turns.waiting(stage.takes, _MANY)).scalar_one():
                 counts[stage.name] = count
     return counts
 
@@ -238,42 +254,44 @@ def found(connection: Connection, job: int) -> Job:
     return of_row(row)
 
 
-def listing(database: Database, *, states: Collection[State] = (), limit: int = 50) -> list[Job]:
-    """The latest jobs, newest first."""
-    latest = rows().order_by(jobs.c.id.desc()).limit(limit)
+def listing(
+    database: Database,
+    *,
+    states: Collection[State] = (),
+    limit: int = 50,
+    before: int | None = None,
+) -> list[Job]:
+    """The latest jobs, newest first, without what was read and found; those ``before`` a job only.
+
+    Of each state the latest by themselves: no index holds the order of several.
+    """
+    columns = (null().label(one.name) if one.name in _LONG else one for one in jobs.c)
+    short: Select[Any] = select(*columns, _leased()).order_by(jobs.c.id.desc()).limit(limit)
+    if before is not None:
+        short = short.where(jobs.c.id < before)
     if states:
-        latest = latest.where(jobs.c.state.in_(states))
+        each = (select(short.where(jobs.c.state == one).subquery()) for one in states)
+        several = union_all(*each).subquery()
+        short = select(several).order_by(several.c.id.desc()).limit(limit)
     with database.reading() as connection:
-        return [of_row(row) for row in connection.execute(latest)]
+        return [of_row(row) for row in connection.execute(short)]
 
 
-def _due(stage: Stage) -> Select[Any]:
-    return select(
-        jobs.c.id,
-        jobs.c.state,
-        jobs.c.state_since,
-        jobs.c.attempts,
-        jobs.c.lost,
-        jobs.c.lease_until,
-    ).where(
-        jobs.c.state.in_(stage.takes),
-        jobs.c.due_at <= now(),
-        or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now()),
-    )
-
-
-def _in_turn(stage: Stage, patience: float | None) -> Select[Any]:
-    due = _due(stage)
+def _next(connection: Connection, stage: Stage, patience: float | None) -> Row[Any] | None:
     if patience is not None:
-        overdue = jobs.c.due_at < now() - patience
-        due = due.order_by(case((overdue, jobs.c.due_at), else_=_NEVER))
-    return due.order_by(jobs.c.priority.desc(), jobs.c.due_at)
+        overdue = turns.overdue(stage.takes)
+        if row := connection.execute(overdue, {"patience": patience}).first():
+            return row
+    return connection.execute(turns.in_turn(stage.takes)).first()
 
 
 def rows() -> Select[Any]:
     """All jobs, for :func:`of_row`."""
-    leased = (jobs.c.lease_until > now()).label("leased")
-    return select(jobs, leased)
+    return select(jobs, _leased())
+
+
+def _leased() -> ColumnElement[bool]:
+    return (jobs.c.lease_until > now()).label("leased")
 
 
 def of_row(row: Row[Any]) -> Job:

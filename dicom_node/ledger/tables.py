@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -51,8 +52,13 @@ jobs = Table(
     Column("prior_until", Float),  # a revision that waits for a late prior, so long
     Column("retractions", Integer, nullable=False, server_default="0"),  # results withdrawn
     UniqueConstraint("study_instance_uid", "revision"),
-    Index(None, "state", "due_at"),
+    Index(None, "state", "priority", "due_at"),  # whose turn it is
+    Index(None, "state", "id"),  # the latest of a state
 )
+
+#: Of an instance, whether its file is still there; as the very text by which a partial index is
+#: recognized.
+IS_KEPT = text("path <> ''")
 
 #: One row for each object received, also of those that open no job.
 instances = Table(
@@ -66,6 +72,8 @@ instances = Table(
     Column("sha256", String(64), nullable=False),
     Column("received_at", Float, nullable=False),
     Column("calling", String(16), nullable=False, server_default=""),  # AE title that sent it
+    # What retention looks through: only what is still kept.
+    Index("ix_instances_kept", "received_at", sqlite_where=IS_KEPT, postgresql_where=IS_KEPT),
 )
 
 #: Open and closed associations; one whose lease has run out belongs to an edge that died.
@@ -92,7 +100,7 @@ performed_steps = Table(
     Column("sop_instance_uid", UID, primary_key=True),  # of the step
     Column("study_instance_uid", UID, primary_key=True, index=True),
     Column("status", String(16), nullable=False),  # IN PROGRESS, COMPLETED or DISCONTINUED
-    Column("at", Float, nullable=False),
+    Column("at", Float, nullable=False, index=True),
 )
 
 #: Objects that a step or an Instance Availability Notification (PS3.4 Annex R) says a study has.
@@ -101,7 +109,7 @@ announced = Table(
     metadata,
     Column("study_instance_uid", UID, primary_key=True),
     Column("sop_instance_uid", UID, primary_key=True),
-    Column("at", Float, nullable=False),
+    Column("at", Float, nullable=False, index=True),
 )
 
 #: Earlier studies that this node has asked an archive for, by C-MOVE or C-GET.
@@ -153,7 +161,7 @@ quarantine = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("at", Float, nullable=False),
-    Column("path", Text, nullable=False),  # below the spool
+    Column("path", Text, nullable=False, index=True),  # below the spool
     Column("reason", Text, nullable=False),
 )
 

@@ -3,50 +3,73 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from dicom_node.errors import BadStudy
 from dicom_node.headers import is_image
+from dicom_node.ledger import arrivals
+from dicom_node.ledger.database import Database
 from dicom_node.receive.header import read_header
 from dicom_node.receive.recorder import FORGOTTEN, Recorder, SetAside, Stored
 from dicom_node.spool import Spool
 
+#: The ledger is asked about so many files at once: neither it nor this program holds all of them.
+_AT_A_TIME = 500
+
 
 def scan(
-    spool: Spool, recorded: set[str], recorder: Recorder, *, settled_seconds: float = 0.0
+    spool: Spool, database: Database, recorder: Recorder, *, settled_seconds: float = 0.0
 ) -> int:
     """Tell the recorder of received files that the ledger does not know; how many there were.
 
     Only of those that have had their name for so long: their edge may be about to enter them.
+
+    Raises:
+        Unreachable: the ledger does not answer.
     """
-    found = 0
     latest = time.time() - settled_seconds
-    for path in spool.quarantine.iterdir():
-        if str(spool.below(path)) not in recorded and _named_before(path, latest):
-            recorder.tell(SetAside(path, FORGOTTEN))
-            found += 1
-    for path in spool.received():
-        if str(spool.below(path)) in recorded or not _named_before(path, latest):
-            continue
-        try:
-            header = read_header(path)
-        except BadStudy as error:  # it was readable when it was filed: the disk may be failing
-            recorder.tell(SetAside(spool.set_aside(path), str(error)))
-            continue
-        recorder.tell(
-            Stored(
-                path=path,
-                calling="",
-                study_instance_uid=header.study_instance_uid,
-                sop_instance_uid=header.sop_instance_uid,
-                sop_class_uid=header.sop_class_uid,
-                opens_job=is_image(header.sop_class_uid),
-                association="",
-                priority=header.priority,
-            )
-        )
+    found = 0
+    for path in _unknown(spool, database, spool.quarantine.iterdir(), latest):
+        recorder.tell(SetAside(path, FORGOTTEN))
         found += 1
+    for path in _unknown(spool, database, spool.received(), latest):
+        found += _tell(spool, recorder, path)
     return found
+
+
+def _unknown(
+    spool: Spool, database: Database, files: Iterator[Path], latest: float
+) -> Iterator[Path]:
+    """Of files that had their name before ``latest`` (seconds since 1970), those not entered."""
+    while some := list(islice(files, _AT_A_TIME)):
+        known = arrivals.recorded(database, [spool.below(path) for path in some])
+        for path in some:
+            if spool.below(path) not in known and _named_before(path, latest):
+                yield path
+
+
+def _tell(spool: Spool, recorder: Recorder, path: Path) -> bool:
+    """Tell of a received file; False where it had to be set aside."""
+    try:
+        header = read_header(path)
+    except BadStudy as error:  # it was readable when it was filed: the disk may be failing
+        recorder.tell(SetAside(spool.set_aside(path), str(error)))
+        return False
+    recorder.tell(
+        Stored(
+            path=path,
+            calling="",
+            study_instance_uid=header.study_instance_uid,
+            sop_instance_uid=header.sop_instance_uid,
+            sop_class_uid=header.sop_class_uid,
+            opens_job=is_image(header.sop_class_uid),
+            association="",
+            priority=header.priority,
+        )
+    )
+    return True
 
 
 def _named_before(path: Path, latest: float) -> bool:

@@ -237,8 +237,7 @@ def test_what_an_edge_had_not_entered_the_next_scan_enters(
     study = node.spool.study(str(made.StudyInstanceUID))
     place, _ = node.spool.file(path, study, str(made.SOPInstanceUID))
     for found in (1, 0):
-        known = arrivals.recorded_paths(node.database)
-        assert scan(node.spool, known, node.recorder) == found
+        assert scan(node.spool, node.database, node.recorder) == found
         settle(lambda: rows(node))
         assert rows(node) == [(f"1.2.{job}", "", "rejected", job)]
     (event,) = history.history(node.database, job)

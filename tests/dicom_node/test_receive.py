@@ -17,7 +17,7 @@ from receiving import node as run
 from dicom_node.association import echo
 from dicom_node.equipment import contributing_equipment
 from dicom_node.errors import Rejected, Unreachable
-from dicom_node.ledger import arrivals, jobs, quarantined
+from dicom_node.ledger import jobs, quarantined
 from dicom_node.ledger.database import Database
 from dicom_node.receive.door import Door
 from dicom_node.receive.header import read_header
@@ -232,9 +232,8 @@ def test_the_spool_is_entered_again_after_the_ledger_was_lost(
     empty = Database(f"sqlite:///{tmp_path}/new.sqlite3")
     recorder = Recorder(empty, node.spool, "tests", 30)
     recorder.start()
-    known = arrivals.recorded_paths(empty)
-    assert scan(node.spool, known, recorder, settled_seconds=60) == 0, "its edge may be about to"
-    found = scan(node.spool, known, recorder)
+    assert scan(node.spool, empty, recorder, settled_seconds=60) == 0, "its edge may be about to"
+    found = scan(node.spool, empty, recorder)
     recorder.stop()
     assert found == 1
     assert [job.study_instance_uid for job in jobs.listing(empty)] == node.studies()

@@ -29,7 +29,7 @@ from receiving import (
 from sqlalchemy import func, select
 
 from dicom_node.association import echo
-from dicom_node.ledger import arrivals, history, jobs, quarantined
+from dicom_node.ledger import history, jobs, quarantined
 from dicom_node.ledger.tables import associations
 from dicom_node.receive.door import Door
 from dicom_node.receive.recorder import CONFLICT, FORGOTTEN, REENCODED
@@ -114,7 +114,7 @@ def test_what_was_set_aside_and_not_entered_is_found_at_the_next_start(
     node = start()
     (node.spool.quarantine / f"{'0' * 64}.dcm").write_bytes(b"what an edge left that was killed")
     for _ in range(2):
-        scan(node.spool, arrivals.recorded_paths(node.database), node.recorder)
+        scan(node.spool, node.database, node.recorder)
         settle(lambda: reasons(node))
     assert reasons(node) == [FORGOTTEN]
 
