@@ -55,8 +55,18 @@ def configure(level: str = "INFO") -> None:
 
 
 def _tells_something(record: logging.LogRecord) -> bool:
-    """Pynetdicom tells at length of each message; without its text only an exception matters."""
-    return record.exc_info is not None or record.name.split(".")[0] != "pynetdicom"
+    """Pynetdicom tells at length of each message, and has a trace for each that it cannot take
+    apart. Without its text only an exception matters that came by way of this project.
+    """
+    if record.name.split(".")[0] != "pynetdicom":
+        return True
+    return bool(record.exc_info) and _is_ours(record.exc_info[1])  # type: ignore[index]
+
+
+def _is_ours(error: BaseException | None) -> bool:
+    """Whether an exception passed through code of this project."""
+    frames = traceback.walk_tb(error.__traceback__ if error else None)
+    return any(str(one.f_globals.get("__name__")).split(".")[0] in TRUSTED for one, _ in frames)
 
 
 class Withholding(logging.Formatter):

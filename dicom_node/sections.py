@@ -59,9 +59,13 @@ class ReceiveSection(Section):
     maximum_associations: Annotated[int, Field(ge=1)] = 50
     maximum_associations_per_sender: Annotated[int, Field(ge=1)] = 25
     maximum_pdu_bytes: Annotated[int, Field(ge=4096)] = 262144
+    maximum_object_megabytes: Annotated[int, Field(ge=1)] = 2048
     association_seconds: Seconds = 30
     message_seconds: Seconds = 60
     idle_seconds: Seconds = 60
+    object_seconds: Seconds = 3600
+    lowest_bytes_per_second: Annotated[int, Field(ge=0)] = 1000
+    without_object_seconds: Seconds = 600
     disk_reserve_megabytes: Annotated[int, Field(ge=0)] = 1024
 
 

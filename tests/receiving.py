@@ -34,7 +34,14 @@ from dicom_node.spool import Spool
 
 DOOR = Door("DICOMNODE", (), (), 3, 3, 0)
 LIMITS = Limits(
-    maximum_pdu_bytes=65536, association_seconds=30, message_seconds=60, idle_seconds=10
+    maximum_pdu_bytes=65536,
+    maximum_object_bytes=64 * 1024**2,
+    association_seconds=30,
+    message_seconds=60,
+    idle_seconds=10,
+    object_seconds=600,
+    lowest_bytes_per_second=0,
+    without_object_seconds=600,
 )
 
 IMPLICIT = "1.2.840.10008.1.2"

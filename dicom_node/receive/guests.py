@@ -9,12 +9,11 @@ that ends because writing failed.
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from dicom_node.receive.line import Limits, Line
@@ -39,6 +38,27 @@ class Sender:
         return f"{self.calling!r} at {self.address}"
 
 
+@dataclass(slots=True)
+class _Pace:
+    """How something comes in: a message, or a PDU that belongs to none yet, by its number."""
+
+    sending: object
+    begun: float  # as time.monotonic counts
+    received: int  # bytes of the connection when looked at last
+    looked: float = 0.0  # when that was
+
+    def is_too_slow(self, now: float, received: int, limits: Limits) -> str:
+        """Why it is; empty if not."""
+        if now - self.begun > limits.object_seconds:
+            return "an object took too long"
+        since = now - max(self.looked, self.begun)
+        if since > limits.message_seconds:
+            if received - self.received < limits.lowest_bytes_per_second * since:
+                return "it sends too slowly"
+            self.received, self.looked = received, now
+        return ""
+
+
 @dataclass(slots=True, eq=False)
 class _Guest:
     line: Line
@@ -47,6 +67,8 @@ class _Guest:
     sender: Sender | None = None  # once it has been let in
     served: bool = False  # the node is at work for it, so that it may be silent
     dismissed: bool = False  # it was told to go
+    useful: float = field(default_factory=time.monotonic)  # when it came, or last brought something
+    pace: _Pace = field(default_factory=lambda: _Pace(None, 0, 0))
 
     @property
     def is_unseated(self) -> bool:
@@ -66,13 +88,25 @@ class _Guest:
             return self.line.fileno() < 0
         return not self.association.is_alive() and not self.association.dul.is_alive()
 
-    def outstays(self, limits: Limits) -> bool:
-        """Whether it has been silent for too long; a PDU that has begun is for its line to end."""
+    def outstays(self, limits: Limits) -> str:
+        """Why it has to go; empty when it may stay. Silence in a PDU is for its line to end."""
         if self.sender is None or self.served or self.dismissed:
-            return False
-        within_message = self.association.dimse.message is not None
-        allowed = limits.message_seconds if within_message else limits.idle_seconds
-        return time.monotonic() - self.line.heard > allowed
+            return ""
+        now, message = time.monotonic(), self.association.dimse.message
+        if now - self.line.heard > (
+            limits.idle_seconds if message is None else limits.message_seconds
+        ):
+            return "it was silent too long"
+        sending = message
+        if message is None and self.line.is_within_pdu:
+            sending = self.line.pdus
+        if sending is None:
+            self.pace = _Pace(None, now, self.line.received)
+            idle = now - self.useful > limits.without_object_seconds
+            return "it brought nothing for too long" if idle else ""
+        if sending != self.pace.sending:
+            self.pace = _Pace(sending, now, self.line.received)
+        return self.pace.is_too_slow(now, self.line.received, limits)
 
 
 class Guests:
@@ -147,8 +181,15 @@ class Guests:
         try:
             yield
         finally:
-            guest.line.heard = time.monotonic()
+            guest.line.heard = guest.useful = time.monotonic()
             guest.served = False
+
+    def dismiss(self, association: Any, why: str) -> None:
+        """End an association at once, by closing its connection."""
+        guest = self._of(association)
+        log.warning("association of %s ended: %s", guest.sender or guest.address, why)
+        guest.dismissed = True
+        _hang_up(guest)
 
     def _look(self) -> None:
         try:
@@ -160,15 +201,17 @@ class Guests:
         while not self._ending.wait(_LOOK_SECONDS):
             self._see_off()
             for guest in self._all():
-                if guest.outstays(self.limits):
-                    log.warning("association of %s ended: it was silent too long", guest.sender)
+                if why := guest.outstays(self.limits):
+                    log.warning("association of %s ended: %s", guest.sender, why)
                     guest.dismissed = True
-                    _abort(guest)
+                    # Who reads the connection awaits the rest of a PDU, and would send nothing.
+                    (_hang_up if guest.line.is_within_pdu else _abort)(guest)
         self._see_off()
 
     def _see_off(self) -> None:
         for guest in self._all():
             if guest.has_left:
+                guest.line.close()  # pynetdicom leaves it open where the other side had gone
                 with self._lock:
                     self._guests.remove(guest)
                 if guest.sender is not None:
@@ -196,5 +239,4 @@ def _abort(guest: _Guest) -> None:
 
 
 def _hang_up(guest: _Guest) -> None:
-    with suppress(OSError):  # it may have ended just now
-        guest.line.shutdown(socket.SHUT_RDWR)
+    guest.line.hang_up()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 log = logging.getLogger(__name__)
 
 _HEADER_BYTES = 6  # type, reserved, length: PS3.8 Table 9-11 and the others
+_KINDS = range(1, 8)  # PS3.8 9.3.1
 _ALWAYS_ALLOWED_BYTES = 1_048_576
 _AT_LEAST_SECONDS = 0.001  # zero would mean not to wait at all
 
@@ -28,13 +29,21 @@ class Limits:
     ``association_seconds``: from the connection to a whole association request.
     ``message_seconds``: of silence within a message.
     ``idle_seconds``: of silence between messages.
+    ``object_seconds``: for one message, however steadily it comes.
+    ``lowest_bytes_per_second``: within a message, over ``message_seconds``; 0 for any.
+    ``without_object_seconds``: without a message that asks for more than an echo.
     ``maximum_pdu_bytes``: what the node tells its callers to keep to (PS3.8 D.1).
+    ``maximum_object_bytes``: of one object as a file.
     """
 
     maximum_pdu_bytes: int
+    maximum_object_bytes: int
     association_seconds: float
     message_seconds: float
     idle_seconds: float
+    object_seconds: float
+    lowest_bytes_per_second: float
+    without_object_seconds: float
 
     @property
     def largest_pdu_bytes(self) -> int:
@@ -57,7 +66,10 @@ class Line(socket.socket):
         self._asked = False  # whether the first PDU is here, which is to ask for an association
         self._header = b""
         self._left = 0
+        self._over = False
         self.heard = time.monotonic()
+        self.received = 0  # bytes
+        self.pdus = 0  # that came in whole
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """As that of a socket; where a bound is passed, as if the other side had closed.
@@ -65,17 +77,32 @@ class Line(socket.socket):
         pynetdicom ends the connection then, as it does after an error, but without a trace of its
         own in the log for each program that tries the port.
         """
+        if self._over:
+            return b""
         if not self._asked:
             self.settimeout(max(self._deadline - time.monotonic(), _AT_LEAST_SECONDS))
         try:
             found = super().recv(size, flags)
             self._acknowledge()
             self.heard = time.monotonic()
+            self.received += len(found)
             self._follow(found)
         except OSError as error:
+            self._over = True
             log.warning("connection of %s ended: %s", self._address, error.strerror or error)
             return b""
         return found
+
+    def hang_up(self) -> None:
+        """Say no more and hear no more, also not what has come in already."""
+        self._over = True
+        with suppress(OSError):  # it may have ended just now
+            self.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def is_within_pdu(self) -> bool:
+        """Whether a PDU has begun to come in, and not ended."""
+        return bool(self._header)
 
     def _peer(self) -> str:
         try:
@@ -101,12 +128,15 @@ class Line(socket.socket):
                 self._header += found[at : at + taken]
                 if len(self._header) < _HEADER_BYTES:
                     return
-                (self._left,) = struct.unpack(">xxL", self._header)
+                kind, self._left = struct.unpack(">BxL", self._header)
+                if kind not in _KINDS:
+                    raise OSError("what it sent is no PDU")
                 if self._left > self._limits.largest_pdu_bytes:
                     raise OSError("a PDU is larger than what is allowed")
             at += taken
             if self._left == 0:
                 self._header = b""
+                self.pdus += 1
                 self._has_asked()
 
     def _has_asked(self) -> None:

@@ -21,6 +21,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # m
 from dicom_node.receive.announcements import ANNOUNCED_BY
 from dicom_node.receive.door import Door
 from dicom_node.receive.guests import Guests
+from dicom_node.receive.intake import guard
 from dicom_node.receive.leftovers import delete_leftovers
 from dicom_node.receive.line import Limits
 from dicom_node.receive.port import Port, admit
@@ -54,7 +55,7 @@ class Receiver:
         self._door = door
         self._spool = spool
         self._recorder = recorder
-        self._taking = Taking(door, spool, recorder, asked_for)
+        self._taking = Taking(door, spool, recorder, asked_for, limits.maximum_object_bytes)
         self._incoming = incoming
         self._associations: dict[Any, str] = {}
         self._guests = Guests(limits, self._left)
@@ -80,7 +81,7 @@ class Receiver:
             server_class=Port,
             guests=self._guests,
             evt_handlers=[
-                (evt.EVT_CONN_OPEN, lambda event: self._guests.came(event.assoc)),
+                (evt.EVT_CONN_OPEN, self._connected),
                 (evt.EVT_REQUESTED, self._requested),
                 (evt.EVT_ESTABLISHED, self._established),
                 (evt.EVT_C_STORE, self._store),
@@ -122,6 +123,10 @@ class Receiver:
                 return handler(event)
 
         return serve
+
+    def _connected(self, event: Any) -> None:
+        guard(event.assoc, self._guests.limits.maximum_object_bytes, self._guests.dismiss)
+        self._guests.came(event.assoc)
 
     def _requested(self, event: Any) -> None:
         admit(event.assoc, self._door, self._guests, self._spool)

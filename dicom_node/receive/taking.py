@@ -7,6 +7,7 @@ and ends neither the association nor the node.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,10 @@ from dicom_node.receive.recorder import CONFLICT, REENCODED, Recorder, SetAside,
 from dicom_node.spool import Filed, Spool
 
 log = logging.getLogger(__name__)
+
+#: Why an object is set aside of which only the beginning was kept.
+TOO_LARGE = "it is larger than receive.maximum_object_megabytes; its beginning is kept"
+_BEGINNING_BYTES = 1_048_576
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700  # PS3.4 B.2.3
@@ -46,15 +51,17 @@ class Taking:
         spool: Spool,
         recorder: Recorder,
         asked_for: Callable[[str, Origin], bool],
+        largest_bytes: int,
     ) -> None:
         """``asked_for``: whether this node itself has asked for a study, so that its objects are
-        priors and not to be read.
+        priors and not to be read. ``largest_bytes``: of an object as a file.
         """
         self._door = door
         self._spool = spool
         self._persons = Persons(spool)
         self._recorder = recorder
         self._asked_for = asked_for
+        self._largest = largest_bytes
 
     def take(self, event: Any, association: str) -> int:
         """The status that a request is answered by; ``association`` is its name in the ledger."""
@@ -77,11 +84,17 @@ class Taking:
             log.error("object answered A700: less is free than receive.disk_reserve_megabytes")
             return OUT_OF_RESOURCES
         try:
+            self._refuse_too_large(received)
             header = read_header(received)
             return self._file(event, association, received, header)
         except BadStudy as error:
             self._set_aside(received, str(error))
             return CANNOT_UNDERSTAND
+
+    def _refuse_too_large(self, received: Path) -> None:
+        if received.stat().st_size > self._largest:  # the door took one byte more, and no further
+            os.truncate(received, _BEGINNING_BYTES)
+            raise BadStudy(TOO_LARGE)
 
     def _file(self, event: Any, association: str, received: Path, header: Header) -> int:
         # An assessment may be made from our result, with our equipment still in it.

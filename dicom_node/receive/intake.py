@@ -1,0 +1,131 @@
+"""What a peer sends, taken in within bounds: pynetdicom's assembling of messages, guarded.
+
+pynetdicom keeps a command set, and the data set of all but C-STORE, in memory for as long as
+fragments come, and writes the data set of a C-STORE to the disk for as long as they do (PS3.8
+Annex E.2 sets no bound). It takes further requests while the first is still worked at, opening a
+file for each. And what it cannot take apart ends its thread with a trace, the connection open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.fsm import InvalidEventError, StateMachine
+
+from dicom_node.headers import UNDECODABLE
+
+#: Of a command set (PS3.7 6.3.1), at most. A C-STORE's takes some hundred bytes.
+LARGEST_COMMAND_BYTES = 65_536
+#: Of a data set that is held in memory, at most: what a modality or an archive announces. Each
+#: image that a performed procedure step names takes about 130 bytes.
+LARGEST_ANNOUNCEMENT_BYTES = 4 * 1024 * 1024
+#: Requests that wait, at most. A caller has to await each answer, for this node agrees to no more
+#: than one at a time (PS3.7 D.3.3.3); some that come early do no harm.
+MOST_WAITING = 16
+
+#: Bits of a message control header (PS3.8 E.2).
+_COMMAND, _LAST = 1, 2
+
+#: Ends an association at once, for the reason given.
+Dismiss = Callable[[Any, str], None]
+
+
+def guard(association: Any, largest_object_bytes: int, dismiss: Dismiss) -> None:
+    """Take what comes over a connection by the parts below; before its association begins.
+
+    Of an object larger than ``largest_object_bytes`` (as a file) the rest is passed over as it
+    comes in: the file is one byte larger than that, and known to be too large by it.
+    """
+    association.dimse = _Messages(association, largest_object_bytes, dismiss)
+    association.dul.state_machine = _States(association.dul, dismiss)
+
+
+class _TooMuch(Exception):
+    """What came is more than is taken, or is no message, and why."""
+
+
+class _States(StateMachine):
+    """The states of an association (PS3.8 9.2), in which a peer's nonsense is no bug of ours."""
+
+    def __init__(self, dul: Any, dismiss: Dismiss) -> None:
+        super().__init__(dul)
+        self._dismiss = dismiss
+
+    def do_action(self, event: str) -> None:
+        try:
+            super().do_action(event)
+        except OSError as error:  # a disk, or the connection itself
+            self._dismiss(self.dul.assoc, f"{error.strerror or type(error).__name__}")
+        except (InvalidEventError, AssertionError, *UNDECODABLE) as error:
+            why = f"it sent what is no DICOM message ({type(error).__name__})"
+            self._dismiss(self.dul.assoc, why)
+
+
+class _Messages(DIMSEServiceProvider):
+    """Puts messages together from their fragments (PS3.7 8.2, PS3.8 Annex E)."""
+
+    def __init__(self, association: Any, largest_object_bytes: int, dismiss: Dismiss) -> None:
+        super().__init__(association)
+        self._largest = largest_object_bytes
+        self._dismiss = dismiss
+
+    def receive_primitive(self, primitive: Any) -> None:
+        """Take some fragments; a message that cannot be taken ends the association."""
+        try:
+            self._take(primitive)
+        except _TooMuch as too_much:
+            self._dismiss(self.assoc, str(too_much))
+        except OSError as error:  # the disk, perhaps full
+            self._dismiss(self.assoc, f"its object cannot be kept: {error.strerror}")
+        except UNDECODABLE as error:
+            why = f"it sent what is no DICOM message ({type(error).__name__})"
+            self._dismiss(self.assoc, why)
+
+    def _take(self, primitive: Any) -> None:
+        if self.msg_queue.qsize() >= MOST_WAITING:
+            raise _TooMuch("it does not wait for answers")
+        fragments: list[Any] = primitive.presentation_data_value_list
+        message: Any = self.message
+        _check(fragments, self.assoc, has_command=message is not None and bool(message.context_id))
+        if message is not None and message._data_set_file is not None:
+            kept = message._data_set_file.tell()
+            primitive.presentation_data_value_list = _cut(fragments, self._largest + 1, kept)
+        elif message is not None:
+            _check_held(message)
+        super().receive_primitive(primitive)
+
+
+def _check(fragments: Iterable[tuple[int, bytes]], association: Any, *, has_command: bool) -> None:
+    """Raises :class:`_TooMuch` for fragments of no message."""
+    for context, content in fragments:
+        if not content or context not in association._accepted_cx:
+            raise _TooMuch("it sent a fragment of no message, or in no accepted context")
+        is_command = bool(content[0] & _COMMAND)
+        if is_command and has_command:  # its first file would be forgotten
+            raise _TooMuch("it began a message within another")
+        if is_command:
+            has_command = bool(content[0] & _LAST)
+        elif not has_command:
+            raise _TooMuch("it sent a data set before its command")
+
+
+def _check_held(message: Any) -> None:
+    """Raises :class:`_TooMuch` where more of a message is in memory than is taken. To have come
+    this far it needed more than one PDU.
+    """
+    if message.encoded_command_set.tell() > LARGEST_COMMAND_BYTES:
+        raise _TooMuch("its command set is larger than any")
+    if message.data_set.tell() > LARGEST_ANNOUNCEMENT_BYTES:
+        raise _TooMuch("what it announces is larger than 4 MiB")
+
+
+def _cut(fragments: list[Any], most: int, kept: int) -> list[Any]:
+    """The fragments of a data set, of which so much is kept already, without what is too much."""
+    cut: list[Any] = []
+    for context, content in fragments:
+        left = max(most - kept, 0)
+        kept += len(content) - 1
+        cut.append([context, content if len(content) - 1 <= left else content[: 1 + left]])
+    return cut
