@@ -13,6 +13,7 @@ from celery import Celery
 
 from dicom_node import logs
 from dicom_node.errors import BadStudy
+from dicom_node.spool import checked_uid
 
 SECRET = "Doe^Jane"
 
@@ -42,12 +43,16 @@ def test_text_of_a_library_that_handles_data_sets_is_withheld(written: io.String
 def test_pynetdicom_is_heard_only_where_something_broke(written: io.StringIO) -> None:
     logger = logging.getLogger("pynetdicom.acse")
     logger.error("identifier: %s", SECRET)
+    try:
+        int(SECRET)
+    except ValueError:
+        logger.exception("what a peer sent cannot be decoded: %s", SECRET)
     assert written.getvalue() == ""
     try:
-        raise ValueError(SECRET)
-    except ValueError:
+        checked_uid(None)  # type: ignore[arg-type]
+    except TypeError:
         logger.exception("Exception raised in user's handler: %s", SECRET)
-    assert "ValueError (text withheld)" in written.getvalue()
+    assert "TypeError (text withheld)" in written.getvalue()
     assert SECRET not in written.getvalue()
 
 
