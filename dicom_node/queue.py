@@ -6,6 +6,8 @@ comes twice, or too late, finds nothing to do.
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -62,6 +64,17 @@ def ring(app: Celery, stage: str) -> None:
         app.send_task(stage, queue=stage, expires=_EXPIRES_SECONDS, retry=False)
     except (OperationalError, OSError) as error:
         raise Unreachable(f"the broker does not answer ({type(error).__name__})") from None
+
+
+def forget(data: Path) -> None:
+    """Delete messages that expired long ago, of a broker of files below ``data``: while no worker
+    of a stage runs, nobody else does.
+    """
+    oldest = time.time() - 10 * _EXPIRES_SECONDS
+    for message in (data / "broker").glob("*.msg"):
+        with suppress(FileNotFoundError):  # a worker has taken it
+            if message.stat().st_mtime < oldest:
+                message.unlink()
 
 
 def _transport_options(url: str, data: Path, longest_task_seconds: float) -> dict[str, object]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from dicom_node.units import Duration, Size
 
 NAME = r"^[a-z0-9-]{1,32}$"
 _MAXIMUM_AE_TITLE = 16  # PS3.5 Table 6.2-1, AE
@@ -27,6 +30,12 @@ def _network(value: str) -> str:
         return str(ipaddress.ip_network(value.strip()))
     except ValueError:
         raise ValueError("expected an address, 10.1.2.3, or a network, 10.1.0.0/16") from None
+
+
+def _outlives_a_sign(value: timedelta) -> timedelta:
+    if value < timedelta(hours=1):
+        raise ValueError("at least 1 hour: an edge that lives says so every 10 minutes only")
+    return value
 
 
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
@@ -66,7 +75,20 @@ class ReceiveSection(Section):
     object_seconds: Seconds = 3600
     lowest_bytes_per_second: Annotated[int, Field(ge=0)] = 1000
     without_object_seconds: Seconds = 600
-    disk_reserve_megabytes: Annotated[int, Field(ge=0)] = 1024
+    disk_reserve: Size = 1024**3
+    disk_low: Size | None = None
+
+    @field_validator("disk_low")
+    @classmethod
+    def _above_reserve(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value < info.data.get("disk_reserve", 0):
+            raise ValueError("room has to be made before nothing is accepted: below disk_reserve")
+        return value
+
+    @property
+    def low_bytes(self) -> int:
+        """With less free on the disk, room is made."""
+        return 2 * self.disk_reserve if self.disk_low is None else self.disk_low
 
 
 class CompletionSection(Section):
@@ -155,12 +177,18 @@ class LimitsSection(Section):
 
 
 class RetentionSection(Section):
-    """How long received files are kept once a study has ended, and what withdrawing needs."""
+    """How long files are kept, counted from the end of their study or from when they came."""
 
-    done_days: Days = 7
-    refused_days: Days = 7
-    failed_days: Days = 30
-    correctable_days: Days = 365
+    done: Duration = timedelta(days=7)
+    under_pressure: Duration = timedelta(days=1)
+    refused: Duration = timedelta(days=7)
+    failed: Duration = timedelta(days=30)
+    correctable: Duration = timedelta(days=365)
+    priors: Duration = timedelta(days=30)
+    priors_size: Size = 10 * 1024**3
+    quarantine: Duration = timedelta(days=90)
+    quarantine_size: Size = 5 * 1024**3
+    incoming: Annotated[Duration, AfterValidator(_outlives_a_sign)] = timedelta(days=1)
 
 
 class LogSection(Section):

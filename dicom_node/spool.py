@@ -19,8 +19,10 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import threading
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from enum import Enum, auto
@@ -34,10 +36,11 @@ from dicom_node.partial import data_set_of, data_set_sha256
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")  # PS3.5 9.1; leading zeros of a component are tolerated
 _LONGEST_UID = 64
-_SECONDS_A_DAY = 86_400
 _NAMED_FOLDERS = 10_000
 _HEADER = "film.dcm"
 _MARK = "patient.sha256"
+#: Folders of earlier studies that are being deleted.
+GONE = ".gone-"
 
 
 class Filed(Enum):
@@ -106,6 +109,10 @@ class Spool:
         """All such headers."""
         return (self.root / "results").glob(f"*/{_HEADER}")
 
+    def jobs_with_results(self) -> list[int]:
+        """The jobs of which there is a folder of what was made."""
+        return [int(one.name) for one in (self.root / "results").glob("*") if one.name.isdecimal()]
+
     def below(self, path: Path) -> PurePosixPath:
         """A path as the ledger keeps it."""
         return PurePosixPath(path.relative_to(self.root))
@@ -172,27 +179,62 @@ class Spool:
         """All files of received studies."""
         return self.studies.glob("*/*.dcm")
 
-    def clear_incoming(self, mine: Path, place: str) -> None:
-        """Delete what dead edges had not answered for: those that listened at ``place``, where
-        this one (``mine``) listens now, and those that gave no sign of life for a day.
+    def clear_incoming(self, mine: Path, silent_seconds: float, *, place: str = "/") -> None:
+        """Delete what dead edges had not answered for: those that gave no sign of life for so
+        long, and those that listened at ``place``, where this one (``mine``) listens now.
         """
-        oldest = time.time() - _SECONDS_A_DAY
-        for folder in self.incoming.iterdir():
-            if folder == mine:
-                continue
-            with suppress(FileNotFoundError):  # another edge that starts now was faster
-                if folder.name.startswith(place) or folder.stat().st_mtime < oldest:
-                    shutil.rmtree(folder, ignore_errors=True)
+        for folder, silent in aged(self.incoming):
+            if folder != mine and (folder.name.startswith(place) or silent > silent_seconds):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def want_prior(self, study_instance_uid: str) -> Path:
+        """The folder of an earlier study that is about to be fetched: no sweep takes it away."""
+        folder = self.prior(study_instance_uid)
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        return folder
+
+    def delete_prior(self, study_instance_uid: str, wanted_at: float) -> bool:
+        """Delete an earlier study, unless somebody wants it since (seconds since 1970)."""
+        folder = self.prior(study_instance_uid)
+        with suppress(FileNotFoundError):  # another edge was faster
+            if folder.stat().st_mtime <= wanted_at:
+                # Under another name first: what is fetched from now on lies in a new folder.
+                gone = folder.rename(folder.with_name(f"{GONE}{uuid.uuid4().hex}"))
+                shutil.rmtree(gone, ignore_errors=True)
+                return True
+        return False
 
     def delete(self, study_instance_uid: str, paths: Iterable[PurePosixPath]) -> None:
-        """Delete some files of a received study, and its folder if nothing else lies there."""
+        """Delete some files of a received study, and its folder if nothing else lies there.
+
+        Another edge may file into it just now: a folder that is not empty is never deleted.
+        """
         folder = self.study(study_instance_uid)
         with self._filing:
             for path in paths:
                 (self.root / path).unlink(missing_ok=True)
             if folder.exists() and not any(folder.glob("*.dcm")):
                 self._named.discard(folder)
-                shutil.rmtree(folder)
+                _delete_empty(folder)
+
+
+def _delete_empty(folder: Path) -> None:
+    """Delete a study's folder in which no object lies, or leave it whole."""
+    mark = folder / _MARK
+    try:
+        patient = mark.read_bytes()
+    except FileNotFoundError:
+        patient = b""
+    with suppress(FileNotFoundError):  # another edge deletes it as well
+        for left in folder.glob(".*.part"):  # of a write during which a program died
+            left.unlink(missing_ok=True)
+        mark.unlink(missing_ok=True)
+        try:
+            folder.rmdir()
+        except OSError:  # an object has come meanwhile
+            if patient:
+                durable.write(mark, patient, replace=False)
 
 
 def checked_uid(uid: str) -> str:
@@ -223,3 +265,20 @@ def sha256(path: Path) -> str:
     """The digest of a file's bytes, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def aged(folder: Path) -> Iterator[tuple[Path, float]]:
+    """What lies in a folder, and for how many seconds nothing in it was added or taken away."""
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # another edge has deleted it
+            yield path, time.time() - path.stat().st_mtime
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; what goes meanwhile counts as nothing."""
+    found = 0
+    for one in path.rglob("*") if path.is_dir() else [path]:
+        with suppress(OSError):
+            state = one.lstat()
+            found += state.st_size if stat.S_ISREG(state.st_mode) else 0
+    return found

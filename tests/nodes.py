@@ -31,7 +31,7 @@ class Site:
                 shutil.copy(source, folder / name)
         self.settings: dict[str, object] = {
             "node": {"ae_title": AE_TITLE, "port": self.port, "data": "data"},
-            "receive": {"disk_reserve_megabytes": 1},
+            "receive": {"disk_reserve": "1 MiB"},
             "completion": {"quiet_seconds": 2},
             "delivery": {"first_retry_seconds": 1, "longest_retry_seconds": 2},
             "limits": {"sweep_seconds": 0.5},

@@ -12,12 +12,12 @@ from dicom_node.association import echo
 from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.peer import Peer
 from dicom_node.report import Weights
+from dicom_node.retention.survey import survey
 from dicom_node.sections import PeerSection
 from dicom_node.spool import Spool
-from workers import tasks
+from dicom_node.units import size_text
+from workers import disk, tasks
 from workers.site import Configuration, open_site
-
-_MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,17 @@ def _ledger(configuration: Configuration) -> str:
 
 
 def _room(configuration: Configuration) -> Result:
-    free = Spool(configuration.settings.node.data).free_bytes() // _MEGABYTE
-    reserve = configuration.settings.receive.disk_reserve_megabytes
-    return Result(f"disk: {free} MB free, reserve {reserve} MB", failed=free < reserve)
+    receive = configuration.settings.receive
+    spool = Spool(configuration.settings.node.data)
+    free = spool.free_bytes()
+    told = f"disk: {size_text(free)} free"
+    try:
+        site = open_site(configuration)
+        told = f"disk: {disk.room(site, survey(site.database, spool, site.settings.retention))}"
+        site.database.close()
+    except NodeError:  # told of the ledger already
+        pass
+    return Result(told, failed=free < receive.disk_reserve)
 
 
 def _echo(peer: Peer) -> str:

@@ -21,7 +21,7 @@ from dicom_node import logs, report
 from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.phantom_films import Modality, Photometric
 from dicom_node.text import as_text
-from workers import bench, checking, demo, edge, local, phantoms, studies, supervise, tasks
+from workers import bench, checking, demo, disk, edge, local, phantoms, studies, supervise, tasks
 from workers.drawn import SIDE, Wanted
 from workers.options import CONFIG, ConfigOption, JsonOption, configured, console, print_table
 from workers.plain import tell
@@ -139,6 +139,7 @@ def _bench(reader: local.Reader, paths: list[Path], out: Path, *, as_json: bool)
 
 
 studies.add_to(app)
+disk.add_to(app)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 
 from dicom_node.errors import Misconfigured, Unreachable
-from dicom_node.ledger import announcements, arrivals, completion, jobs
+from dicom_node.ledger import arrivals, completion, jobs
 from dicom_node.receive.announcements import handlers
 from dicom_node.receive.door import Door
 from dicom_node.receive.line import Limits
@@ -18,14 +18,14 @@ from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scan import scan
 from dicom_node.receive.scp import Receiver
 from dicom_node.receive.taking import Origin
-from dicom_node.retention import sweep as sweep_files
+from workers.housekeeping import Housekeeper
 from workers.site import Site
 
 log = logging.getLogger(__name__)
 
 #: A stage that has work is rung for again after this: the broker may have forgotten.
 _RING_AGAIN_SECONDS = 15
-_RETENTION_EVERY_SECONDS = 600
+_LOOK_AROUND_EVERY_SECONDS = 600
 #: What a living edge has not entered for so long, a dead one has left.
 _LEFT_SECONDS = 120
 
@@ -43,7 +43,8 @@ def run(site: Site, stop: threading.Event) -> None:
     node = site.settings.node
     place = f"{socket.gethostname()}-{node.port}."
     incoming = site.spool.incoming / f"{place}{uuid.uuid4().hex}"
-    receiver = _receiver(site, recorder, incoming)
+    housekeeper = Housekeeper(site, incoming)
+    receiver = _receiver(site, recorder, incoming, housekeeper)
     try:
         try:
             receiver.start(node.host, node.port)
@@ -52,17 +53,20 @@ def run(site: Site, stop: threading.Event) -> None:
                 f"cannot listen on {node.host} port {node.port}: {error.strerror}; "
                 "is another dicom-node running? else change node.port"
             ) from None
-        site.spool.clear_incoming(incoming, place)
+        silent = site.settings.retention.incoming.total_seconds()
+        site.spool.clear_incoming(incoming, silent, place=place)
+        housekeeper.start()
         if found := scan(site.spool, site.database, recorder):
             log.warning("%d file(s) in the spool were not in the ledger; entered now", found)
         log.info("listening as %s on %s port %d", node.ae_title, node.host, node.port)
-        _sweep_until(site, stop, recorder, receiver)
+        _sweep_until(site, stop, recorder, receiver, housekeeper)
     finally:
         receiver.stop()
+        housekeeper.stop()
         recorder.stop()
 
 
-def _receiver(site: Site, recorder: Recorder, incoming: Path) -> Receiver:
+def _receiver(site: Site, recorder: Recorder, incoming: Path, housekeeper: Housekeeper) -> Receiver:
     receive, archive = site.settings.receive, site.settings.archive
 
     def asked_for(study_instance_uid: str, origin: Origin) -> bool:
@@ -82,7 +86,9 @@ def _receiver(site: Site, recorder: Recorder, incoming: Path) -> Receiver:
             addresses=receive.addresses,
             maximum_associations=receive.maximum_associations,
             maximum_per_sender=receive.maximum_associations_per_sender,
-            reserve_bytes=receive.disk_reserve_megabytes * 1024 * 1024,
+            reserve_bytes=receive.disk_reserve,
+            low_bytes=receive.low_bytes,
+            ask_for_room=housekeeper.ask_for_room,
         ),
         spool=site.spool,
         recorder=recorder,
@@ -102,20 +108,20 @@ def _receiver(site: Site, recorder: Recorder, incoming: Path) -> Receiver:
     )
 
 
-def _sweep_until(site: Site, stop: threading.Event, recorder: Recorder, receiver: Receiver) -> None:
+def _sweep_until(
+    site: Site, stop: threading.Event, recorder: Recorder, receiver: Receiver, keeper: Housekeeper
+) -> None:
     rung: dict[str, float] = {}
-    cleaned = 0.0
+    looked = 0.0
     while not stop.wait(site.settings.limits.sweep_seconds):
-        if recorder.has_ended or receiver.has_ended:
+        if recorder.has_ended or receiver.has_ended or keeper.has_ended:
             raise RuntimeError("a part of the edge ended; the next start enters what is missing")
         try:
             _sweep(site, rung)
-            if time.monotonic() - cleaned > _RETENTION_EVERY_SECONDS:
-                cleaned = time.monotonic()
+            if time.monotonic() - looked > _LOOK_AROUND_EVERY_SECONDS:
+                looked = time.monotonic()
                 receiver.show_life()
                 _enter_what_others_left(site, recorder)
-                sweep_files(site.database, site.spool, site.settings.retention)
-                announcements.forget(site.database)
         except Unreachable as error:
             log.warning("%s; trying again", error)
 

@@ -57,7 +57,8 @@ def jobs_table(found: Sequence[Job]) -> Table:
 
 def quarantined(one: SetAside) -> str:
     """One object that was set aside, as a line."""
-    return f"quarantined {_clock(one.at)}: {one.path}: {one.reason}"
+    gone = f" (deleted {_clock(one.deleted_at)})" if one.deleted_at is not None else ""
+    return f"quarantined {_clock(one.at)}: {one.path}{gone}: {one.reason}"
 
 
 def story_json(site: Site, job: Job) -> str:

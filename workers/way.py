@@ -207,9 +207,8 @@ def _search(site: Site, job: Job, plan: Plan) -> Prior:
         # What the archive still has under way when we give up must not become a study either.
         counts_for = seconds + section.timeout_seconds
         with retrieving(site.database, job.id, study, section.ae_title, counts_for) as message_id:
-            return archive.retrieve(
-                series, site.spool.prior(study), message_id=message_id, seconds=seconds
-            )
+            into = site.spool.want_prior(study)
+            return archive.retrieve(series, into, message_id=message_id, seconds=seconds)
 
     found = find_prior(
         study=_study(site, job),

@@ -108,8 +108,10 @@ def forget_associations(database: Database) -> None:
 
 
 def quarantined(database: Database, path: PurePosixPath, reason: str) -> None:
-    """An object was set aside; ``path`` is below the spool. Told twice, it changes nothing."""
-    row = {"path": str(path), "reason": reason}
+    """An object was set aside; ``path`` is below the spool. Told twice, it changes nothing; told
+    again after the file was deleted, it is another row.
+    """
+    row = {"path": str(path), "reason": reason, "deleted_at": None}
     with database.writing() as connection:
         if connection.execute(select(quarantine.c.id).filter_by(**row)).first() is None:
             connection.execute(insert(quarantine).values(at=now(), **row))
@@ -125,7 +127,9 @@ def recorded(database: Database, paths: Collection[PurePosixPath]) -> set[PurePo
         instances.c.study_instance_uid.in_({path.parent.name for path in paths}),
         instances.c.path.in_(told),
     )
-    aside = select(quarantine.c.path).where(quarantine.c.path.in_(told))
+    aside = select(quarantine.c.path).where(
+        quarantine.c.path.in_(told), quarantine.c.deleted_at.is_(None)
+    )
     with database.reading() as connection:
         return {
             PurePosixPath(path)

@@ -155,7 +155,7 @@ events = Table(
     Column("what", Text, nullable=False),
 )
 
-#: What was received but cannot be used; the file is kept.
+#: What was received but cannot be used.
 quarantine = Table(
     "quarantine",
     metadata,
@@ -163,6 +163,7 @@ quarantine = Table(
     Column("at", Float, nullable=False),
     Column("path", Text, nullable=False, index=True),  # below the spool
     Column("reason", Text, nullable=False),
+    Column("deleted_at", Float),  # when retention deleted the file; the row stays
 )
 
 #: What radiologists made of results: assessments (IHE AIRA) that were received.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dicom_node.spool import Spool
@@ -37,6 +38,9 @@ class Door:
     maximum_associations: int
     maximum_per_sender: int
     reserve_bytes: int
+    #: With less free than ``low_bytes`` room is asked for; who is asked must return at once.
+    low_bytes: int = 0
+    ask_for_room: Callable[[], None] = lambda: None
 
     def stranger(self, *, called: str, calling: str, address: str) -> Rejection | None:
         """Why somebody is not to come in at all; None when they are known here."""
@@ -50,7 +54,7 @@ class Door:
     def no_room(self, spool: Spool, in_all: int, of_sender: int) -> Rejection | None:
         """Why nobody else is let in for now, when so many are in; None when there is room."""
         if self.is_full(spool):
-            why = "less is free on the disk than receive.disk_reserve_megabytes"
+            why = "less is free on the disk than receive.disk_reserve"
             return Rejection(_TRANSIENT, _PRESENTATION, _TEMPORARY_CONGESTION, why)
         if in_all >= self.maximum_associations:
             why = f"{in_all} are open (receive.maximum_associations)"
@@ -61,11 +65,17 @@ class Door:
         return None
 
     def is_full(self, spool: Spool) -> bool:
-        """Whether the disk is below the reserve, or has gone."""
+        """Whether the disk is below the reserve, or has gone.
+
+        Asked for each association and object, so it looks at the disk and does nothing else.
+        """
         try:
-            return spool.free_bytes() < self.reserve_bytes
+            free = spool.free_bytes()
         except OSError:
             return True
+        if free < max(self.low_bytes, self.reserve_bytes):
+            self.ask_for_room()
+        return free < self.reserve_bytes
 
     def _unknown(self, calling: str, address: str) -> str:
         caller = _address(address)

@@ -81,7 +81,7 @@ class Taking:
             return CANNOT_UNDERSTAND
         event.request._dataset_file.flush()
         if self._door.is_full(self._spool):
-            log.error("object answered A700: less is free than receive.disk_reserve_megabytes")
+            log.error("object answered A700: less is free than receive.disk_reserve")
             return OUT_OF_RESOURCES
         try:
             self._refuse_too_large(received)

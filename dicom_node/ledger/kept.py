@@ -1,0 +1,185 @@
+"""Which studies have ended, and which earlier ones are still needed: what retention asks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Select, delete, func, select, update
+
+from dicom_node.ledger.database import Database, now
+from dicom_node.ledger.deliveries import DeliveryState
+from dicom_node.ledger.history import note
+from dicom_node.ledger.jobs import State
+from dicom_node.ledger.tables import deliveries, instances, jobs, retrievals
+from dicom_node.report import prior_from_json
+
+_T = TypeVar("_T")
+_AT_ONCE = 500
+_SECONDS_A_DAY = 86_400
+#: From when on its prior is named in a job, until its results are at their destinations.
+_COMPARED = (State.READING, State.READ, State.DELIVERING)
+_FINAL = [state for state in State if state.is_final]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A study of which nothing is under way, and how its latest revision ended.
+
+    ``job`` and ``state`` are None where nothing came that may be read, so that there is no job.
+    ``since`` (seconds since 1970): for so long nothing has happened to it. ``delivered``: each of
+    its objects is at its destination, verified there where that is asked for, or is not wanted.
+    """
+
+    study_instance_uid: str
+    job: int | None
+    state: State | None
+    since: float
+    delivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Earlier studies that a job compares with or is fetching.
+
+    What was just fetched is in no row until its film has been looked at: with it all that were
+    asked for since then (seconds since 1970) are needed, None while nothing is being fetched.
+    """
+
+    studies: frozenset[str]
+    asked_since: float | None
+
+
+def clock(database: Database) -> float:
+    """What time it is for the ledger, in seconds since 1970."""
+    with database.reading() as connection:
+        return float(connection.execute(select(now())).scalar_one())
+
+
+def ended(database: Database, studies: Iterable[str]) -> list[Ended]:
+    """Of these studies (Study Instance UIDs) those of which nothing is under way."""
+    found = []
+    for some in _batches(studies):
+        with database.reading() as connection:
+            found += _ended(connection, some)
+    return found
+
+
+def forget(database: Database, study: Ended, why: str) -> list[PurePosixPath] | None:
+    """The received files of a study are about to be deleted: say so in the ledger, for good.
+
+    Returns where they lie, below the spool: those entered by now, not one that arrives meanwhile.
+    None, and nothing changes, when the study is no longer as it was found.
+    """
+    mine = instances.c.study_instance_uid == study.study_instance_uid, instances.c.path != ""
+    with database.writing() as connection:
+        if _ended(connection, [study.study_instance_uid]) != [study]:
+            return None
+        paths = list(connection.execute(select(instances.c.path).where(*mine)).scalars())
+        if paths:
+            connection.execute(update(instances).where(*mine).values(path=""))
+            if study.job is not None:
+                note(connection, study.job, f"received files deleted: {why}")
+    return [PurePosixPath(path) for path in paths]
+
+
+def note_deletion(database: Database, job: int, what: str) -> None:
+    """Something that was made for a job was deleted; nothing for a job that there is not."""
+    with database.writing() as connection:
+        if connection.execute(select(jobs.c.id).where(jobs.c.id == job)).first() is not None:
+            note(connection, job, what)
+
+
+def jobs_of(database: Database, study: str) -> list[int]:
+    """All jobs of a study."""
+    rows = select(jobs.c.id).where(jobs.c.study_instance_uid == study)
+    with database.reading() as connection:
+        return list(connection.execute(rows).scalars())
+
+
+def studies_of(database: Database, numbers: Iterable[int]) -> dict[int, str]:
+    """The Study Instance UID of each of these jobs; those that there are not are left out."""
+    found: dict[int, str] = {}
+    for some in _batches(numbers):
+        rows = select(jobs.c.id, jobs.c.study_instance_uid).where(jobs.c.id.in_(some))
+        with database.reading() as connection:
+            found |= {row.id: row.study_instance_uid for row in connection.execute(rows)}
+    return found
+
+
+def needed(database: Database) -> Needed:
+    """The earlier studies that must stay."""
+    named = select(jobs.c.prior).where(jobs.c.state.in_(_COMPARED), jobs.c.prior.is_not(None))
+    fetched = select(retrievals.c.study_instance_uid).where(retrievals.c.expires_at > now())
+    fetching = select(func.min(jobs.c.state_since)).where(
+        jobs.c.state == State.FETCHING, jobs.c.lease_until > now()
+    )
+    with database.reading() as connection:
+        priors = map(prior_from_json, connection.execute(named).scalars())
+        studies = {one.film.study_instance_uid for one in priors if one.film is not None}
+        studies.update(connection.execute(fetched).scalars())
+        since = connection.execute(fetching).scalar_one()
+    return Needed(frozenset(studies), since)
+
+
+def forget_retrievals(database: Database) -> None:
+    """Delete the rows of retrievals that nobody ended, their program having died."""
+    with database.writing() as connection:
+        long_ago = retrievals.c.expires_at < now() - _SECONDS_A_DAY
+        connection.execute(delete(retrievals).where(long_ago))
+
+
+def _ended(connection: Connection, studies: Sequence[str]) -> list[Ended]:
+    revisions = (
+        select(jobs.c.id, jobs.c.study_instance_uid, jobs.c.state, jobs.c.state_since)
+        .where(jobs.c.study_instance_uid.in_(studies))
+        .order_by(jobs.c.revision)
+    )
+    every = connection.execute(revisions).all()
+    under_way = {row.study_instance_uid for row in every if row.state not in _FINAL}
+    latest = {row.study_instance_uid: row for row in every}
+    unsent = set(connection.execute(_unsent(studies)).scalars())
+    # An object that opens no job may still come to a study that has ended.
+    added: dict[str, float] = {row[0]: row[1] for row in connection.execute(_added(studies))}
+    found = []
+    for uid in studies:
+        row = latest.get(uid)
+        if uid in under_way or (row is None and uid not in added):
+            continue
+        found.append(
+            Ended(
+                study_instance_uid=uid,
+                job=None if row is None else row.id,
+                state=None if row is None else State(row.state),
+                since=max(0.0 if row is None else row.state_since, added.get(uid, 0.0)),
+                delivered=uid not in unsent,
+            )
+        )
+    return found
+
+
+def _unsent(studies: Sequence[str]) -> Select[Any]:
+    safe = (DeliveryState.THERE, DeliveryState.WITHDRAWN)
+    return (
+        select(jobs.c.study_instance_uid)
+        .join(deliveries, deliveries.c.job_id == jobs.c.id)
+        .where(jobs.c.study_instance_uid.in_(studies), deliveries.c.state.not_in(safe))
+        .distinct()
+    )
+
+
+def _added(studies: Sequence[str]) -> Select[Any]:
+    return (
+        select(instances.c.study_instance_uid, func.max(instances.c.received_at))
+        .where(instances.c.study_instance_uid.in_(studies), instances.c.job_id.is_(None))
+        .group_by(instances.c.study_instance_uid)
+    )
+
+
+def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:
+    left = iter(items)
+    while some := list(itertools.islice(left, _AT_ONCE)):
+        yield some

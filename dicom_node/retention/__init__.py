@@ -1,0 +1,1 @@
+"""How long files are kept, and which go first when the disk is short; see docs/retention.md."""

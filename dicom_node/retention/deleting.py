@@ -1,0 +1,74 @@
+"""Deleting one thing: the ledger is told first, the files go afterwards.
+
+All of it may be done by several edges at once; of two that delete the same, one does.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from dicom_node.ledger import kept
+from dicom_node.ledger.database import Database
+from dicom_node.ledger.kept import Ended
+from dicom_node.retention.rules import CachedPrior
+from dicom_node.spool import GONE, Spool, aged
+
+log = logging.getLogger(__name__)
+
+BY_RETENTION = "their retention is over"
+FOR_ROOM = "the disk was short of room"
+
+
+def delete_study(database: Database, spool: Spool, study: Ended, why: str) -> bool:
+    """Delete the received files of a study, and all that was made of it but for the header that
+    withdrawing needs. False, and nothing is deleted, when it is not as it was found any more.
+    """
+    paths = kept.forget(database, study, why)
+    if paths is None:
+        return False
+    spool.delete(study.study_instance_uid, paths)
+    for job in kept.jobs_of(database, study.study_instance_uid):
+        delete_results(spool, job)
+    return True
+
+
+def delete_results(spool: Spool, job: int) -> None:
+    """All that was made for a job, but for the header of its film."""
+    folder, header = spool.results(job), spool.header(job)
+    with suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path != header:
+                path.unlink(missing_ok=True)
+    with suppress(OSError):  # the header is there, or the folder is not
+        folder.rmdir()
+
+
+def studies_here(spool: Spool) -> Iterator[str]:
+    """Study Instance UIDs of all received studies of which there is a folder."""
+    return (folder.name for folder in _folders(spool.studies))
+
+
+def priors_here(spool: Spool) -> list[CachedPrior]:
+    """All earlier studies in the cache."""
+    found = []
+    for folder in _folders(spool.priors):
+        with suppress(FileNotFoundError):
+            found.append(CachedPrior(folder.name, folder.stat().st_mtime))
+    return found
+
+
+def clear_gone(spool: Spool) -> None:
+    """Earlier studies whose deletion was cut off."""
+    for folder, _ in aged(spool.priors):
+        if folder.name.startswith(GONE):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folders(where: Path) -> Iterator[Path]:
+    return (one for one in where.iterdir() if not one.name.startswith(".") and one.is_dir())

@@ -1,0 +1,80 @@
+"""The written order in which files go when the disk is short: the decision alone."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from dicom_node.ledger.jobs import State
+from dicom_node.ledger.kept import Ended, Needed
+from dicom_node.retention import rules
+from dicom_node.retention.rules import CachedPrior
+from dicom_node.sections import RetentionSection
+
+DAY = 86_400
+NOW = 1000.0 * DAY
+RETENTION = RetentionSection.model_validate(
+    {"done": "7 days", "under_pressure": "1 day", "refused": "3 days", "failed": "30 days"}
+)
+NOBODY = Needed(frozenset(), None)
+
+
+def study(name: str, state: State | None, days: float, *, delivered: bool = True) -> Ended:
+    return Ended(name, 1, state, NOW - days * DAY, delivered)
+
+
+def early(*studies: Ended, retention: RetentionSection = RETENTION) -> list[str]:
+    shuffled = random.Random(1).sample(studies, len(studies))
+    return [one.study_instance_uid for one in rules.early_studies(shuffled, retention, NOW)]
+
+
+def test_what_is_overdue_goes_before_what_goes_early_and_the_oldest_first() -> None:
+    assert early(
+        study("done 2", State.DONE, 2),
+        study("done 5", State.DONE, 5),
+        study("retracted 3", State.RETRACTED, 3),
+        study("failed 31", State.FAILED, 31),
+        study("done 8", State.DONE, 8),
+        study("refused 4", State.REFUSED, 4),
+    ) == ["failed 31", "done 8", "refused 4", "done 5", "retracted 3", "done 2"]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        study("too young", State.DONE, 0.9),
+        study("failed", State.FAILED, 29),
+        study("refused", State.REFUSED, 2.9),
+        study("not to be read", None, 2.9),
+        study("not all delivered", State.DONE, 6, delivered=False),
+    ],
+    ids=lambda one: one.study_instance_uid,
+)
+def test_nothing_else_goes_early(kept: Ended) -> None:
+    assert early(kept) == []
+
+
+def test_a_longer_time_under_pressure_than_without_is_none() -> None:
+    retention = RetentionSection.model_validate({"done": "2 days", "under_pressure": "9 days"})
+    assert early(study("done 3", State.DONE, 3), retention=retention) == ["done 3"]
+
+
+def test_priors_that_a_job_needs_stay_and_the_oldest_of_the_others_goes_first() -> None:
+    cached = [CachedPrior(uid, since) for uid, since in (("1", 50.0), ("2", 10.0), ("3", 5.0))]
+    needed = Needed(frozenset({"3"}), None)
+    assert [one.study_instance_uid for one in rules.free_priors(cached, needed)] == ["2", "1"]
+
+
+def test_while_something_is_fetched_what_was_asked_for_since_stays() -> None:
+    cached = [CachedPrior("before", 1000.0), CachedPrior("since", 5000.0)]
+    fetching = Needed(frozenset(), 4000.0)
+    assert [one.study_instance_uid for one in rules.free_priors(cached, fetching)] == ["before"]
+    assert len(rules.free_priors(cached, NOBODY)) == 2
+
+
+def test_of_a_size_the_newest_stay() -> None:
+    newest_first = [("c", 4), ("b", 4), ("a", 4)]
+    assert rules.over_size(newest_first, 8) == ["a"]
+    assert rules.over_size(newest_first, 7) == ["a", "b"]
+    assert rules.over_size(newest_first, 12) == []

@@ -1,0 +1,106 @@
+"""Deletes what may go, beside the receiving: at intervals, and at once when the disk is short."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from dicom_node import queue
+from dicom_node.errors import Unreachable
+from dicom_node.ledger import announcements
+from dicom_node.retention.room import make_room
+from dicom_node.retention.sweep import sweep
+from dicom_node.units import size_text
+from workers.site import Site
+
+log = logging.getLogger(__name__)
+
+_SWEEP_EVERY_SECONDS = 600
+#: The disk is looked at so often though nobody asks: others may fill it as well.
+_LOOK_EVERY_SECONDS = 5
+#: Between two attempts when nothing could be freed; each asks the ledger for every study.
+_PAUSE_SECONDS = 10
+_TELL_AGAIN_SECONDS = 300
+
+
+class Housekeeper:
+    """One thread, from :meth:`start` to :meth:`stop`."""
+
+    def __init__(self, site: Site, incoming: Path) -> None:
+        """``incoming`` is the folder of this edge's unfinished objects, which stays."""
+        self._site = site
+        self._incoming = incoming
+        self._low = site.settings.receive.low_bytes
+        self._wanted = threading.Event()
+        self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._told = -float("inf")
+        self._thread = threading.Thread(target=self._run, name="housekeeper")
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after what is being deleted."""
+        self._stopping.set()
+        self._wanted.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is deleted any more: the disk would fill."""
+        return self._ended.is_set()
+
+    def ask_for_room(self) -> None:
+        """The disk is short of room; returns at once."""
+        self._wanted.set()
+
+    def _run(self) -> None:
+        swept = -float("inf")
+        try:
+            while not self._stopping.is_set():
+                short = self._is_short()
+                if short or time.monotonic() - swept > _SWEEP_EVERY_SECONDS:
+                    self._clean(short=short)
+                    swept = time.monotonic()
+                    self._stopping.wait(_PAUSE_SECONDS if self._is_short() else 0)
+                self._wanted.wait(_LOOK_EVERY_SECONDS)
+                self._wanted.clear()
+        finally:
+            self._ended.set()
+
+    def _is_short(self) -> bool:
+        try:
+            return self._site.spool.free_bytes() < self._low
+        except OSError:  # the disk has gone; the door answers for it
+            return False
+
+    def _clean(self, *, short: bool) -> None:
+        """Make room in the written order, then delete all whose time is over."""
+        database, spool = self._site.database, self._site.spool
+        retention = self._site.settings.retention
+        try:
+            if short and not make_room(database, spool, retention, self._low).enough:
+                self._tell()
+            sweep(database, spool, retention)
+            spool.clear_incoming(self._incoming, retention.incoming.total_seconds())
+            announcements.forget(database)
+            queue.forget(self._site.settings.node.data)
+        except Unreachable as error:
+            log.warning("nothing is deleted: %s; trying again", error)
+        except OSError as error:
+            log.error("not all is deleted: %s", error.strerror)  # noqa: TRY400 - no bug of ours
+
+    def _tell(self) -> None:
+        if time.monotonic() - self._told > _TELL_AGAIN_SECONDS:
+            self._told = time.monotonic()
+            log.error(
+                "less than %s is free on the disk, and nothing more may be deleted for it; below "
+                "%s nothing is accepted (see `dicom-node disk`)",
+                size_text(self._low),
+                size_text(self._site.settings.receive.disk_reserve),
+            )
