@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from socket import gaierror
 from typing import Any
 
-from pynetdicom import AE
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
+from dicom_node.connection import Caller
 from dicom_node.errors import Rejected, Unreachable
 from dicom_node.peer import Peer
 
@@ -31,20 +32,18 @@ def association(
         Unreachable: nobody answers there, or it is busy.
         Rejected: the peer will not have us; the text says what to look at.
     """
-    ae = AE(ae_title=peer.calling_ae_title)
-    ae.connection_timeout = peer.timeout_seconds
-    ae.acse_timeout = peer.timeout_seconds
-    ae.dimse_timeout = peer.timeout_seconds
-    ae.network_timeout = peer.timeout_seconds
-    opened = ae.associate(
-        peer.host,
-        peer.port,
-        contexts=list(contexts),
-        ae_title=peer.ae_title,
-        max_pdu=_MAXIMUM_PDU,
-        ext_neg=list(roles),
-        evt_handlers=list(handlers),
-    )
+    try:
+        opened = Caller(peer).associate(
+            peer.host,
+            peer.port,
+            contexts=list(contexts),
+            ae_title=peer.ae_title,
+            max_pdu=_MAXIMUM_PDU,
+            ext_neg=list(roles),
+            evt_handlers=list(handlers),
+        )
+    except gaierror:  # pynetdicom asks for the address before anything else
+        raise Unreachable(f"{peer.name} does not answer: its host has no address") from None
     if not opened.is_established:
         raise _failure(peer, opened)
     try:
@@ -63,8 +62,8 @@ def association(
         opened.release()
 
 
-def echo(peer: Peer) -> None:
-    """Verification (PS3.4 Annex A): C-ECHO, once.
+def echo(peer: Peer) -> str:
+    """Verification (PS3.4 Annex A): C-ECHO, once. Returns by which TLS; empty: in plain.
 
     Raises:
         Unreachable: nobody answers there.
@@ -72,10 +71,12 @@ def echo(peer: Peer) -> None:
     """
     with association(peer, [_verification()]) as opened:
         status = opened.send_c_echo().get("Status")
+        secured = str(opened.dul.socket.secured_by)
     if status is None:
         raise Unreachable(f"{peer.name} does not answer C-ECHO")
     if status != 0:
         raise Rejected(f"{peer.name} answers C-ECHO with 0x{status:04X}")
+    return secured
 
 
 def _verification() -> PresentationContext:
@@ -89,7 +90,7 @@ def _failure(peer: Peer, tried: Any) -> Rejected | Unreachable:
     if not tried.is_rejected:
         if tried.acceptor.primitive is not None:  # it answered, but shares no service with us
             return Rejected(f"{peer.name} accepts none of the services asked for")
-        return Unreachable(f"{peer.name} does not answer at its host and port")
+        return Unreachable(tried.dul.socket.failure)
     answer = tried.acceptor.primitive
     reason = str(answer.reason_str).lower()
     told = f"{peer.name} rejects the association: {reason}"

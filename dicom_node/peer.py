@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dicom_node.tls import Secured
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
     """A remote application entity, and the title we call it by (PS3.8 9.3.2).
 
     ``name`` is what the configuration calls it and the only part that is logged.
-    ``timeout_seconds`` bounds connecting, association and each message.
+    ``timeout_seconds`` bounds connecting, association and each message. Without ``tls``
+    it is called in plain.
     """
 
     name: str
@@ -19,3 +22,4 @@ class Peer:
     port: int
     calling_ae_title: str
     timeout_seconds: float = 30.0
+    tls: Secured | None = None

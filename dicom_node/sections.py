@@ -5,14 +5,25 @@ from __future__ import annotations
 import ipaddress
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from string import hexdigits
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from dicom_node.units import Duration, Size
 
 NAME = r"^[a-z0-9-]{1,32}$"
 _MAXIMUM_AE_TITLE = 16  # PS3.5 Table 6.2-1, AE
+_SHA256_DIGITS = 64
 
 
 def _ae_title(value: str) -> str:
@@ -91,6 +102,70 @@ class ReceiveSection(Section):
         return 2 * self.disk_reserve if self.disk_low is None else self.disk_low
 
 
+def _callers(value: Any) -> Any:
+    """One name or several, for each AE title."""
+    if not isinstance(value, dict):
+        return value
+    return {title: [one] if isinstance(one, str) else one for title, one in value.items()}
+
+
+def _proof(value: str) -> str:
+    """A SHA-256 as any tool prints it, or a name as it is."""
+    plain = value.replace(":", "").lower()
+    return plain if len(plain) == _SHA256_DIGITS and set(plain) <= set(hexdigits) else value
+
+
+Proof = Annotated[str, AfterValidator(_proof)]
+
+
+class OwnTlsSection(Section):
+    """Files in PEM: what is shown, and whose certificates are believed."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+    authority: Path | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("`certificate` and `key` go together")
+        return self
+
+
+class TlsSection(OwnTlsSection):
+    """DICOM by TLS: the port for it, and what peers called by TLS are shown by default."""
+
+    port: Port | None = None
+    only: bool = False
+    passphrase: Annotated[str, Field(repr=False)] = ""
+    client_certificate: Literal["required", "none"] = "required"
+    callers: Annotated[
+        dict[AeTitle, Annotated[tuple[Proof, ...], Field(min_length=1)]], BeforeValidator(_callers)
+    ] = {}
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.port is None and (self.only or self.callers):
+            raise ValueError("`only` and `callers` need a `port`")
+        if self.port is not None and None in (self.certificate, self.authority):
+            raise ValueError("a port needs `certificate`, `key` and `authority`")
+        if self.callers and self.client_certificate == "none":
+            raise ValueError("`callers` need `client_certificate: required`")
+        return self
+
+
+class PeerTlsSection(OwnTlsSection):
+    """How a peer is called by TLS; files that are not given are those of the section `tls`."""
+
+    name: str = ""
+    check_name: bool = True
+
+
+def _switch(value: Any) -> Any:
+    """``tls: true`` is a section in which nothing stands."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
 class CompletionSection(Section):
     """When a study counts as complete."""
 
@@ -121,6 +196,7 @@ class PeerSection(Section):
     host: str
     port: Port
     timeout_seconds: Seconds = 30
+    tls: Annotated[PeerTlsSection | None, BeforeValidator(_switch)] = None
 
 
 class ArchiveSection(PeerSection):

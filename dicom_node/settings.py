@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, ValidationError, model_validator
@@ -40,13 +40,18 @@ from dicom_node.sections import (
     LogSection,
     NodeSection,
     OrthancSection,
+    OwnTlsSection,
     PeerSection,
     ReceiveSection,
     RetentionSection,
+    TlsSection,
 )
+from dicom_node.tls import Credentials, Secured
 
 ENVIRONMENT_PREFIX = "DICOM_NODE_"
 _SECRETS = Path("/run/secrets")
+_P = TypeVar("_P", bound=PeerSection)
+_T = TypeVar("_T", bound=OwnTlsSection)
 
 
 class Settings(BaseSettings):
@@ -61,6 +66,7 @@ class Settings(BaseSettings):
     completion: CompletionSection = CompletionSection()
     ledger: LedgerSection = LedgerSection()
     broker: BrokerSection = BrokerSection()
+    tls: TlsSection = TlsSection()
     archive: ArchiveSection | None = None
     destinations: tuple[DestinationSection, ...] = ()
     profiles: dict[Annotated[str, Field(pattern=NAME)], ProfileSection] = {}
@@ -96,6 +102,12 @@ class Settings(BaseSettings):
         names = [destination.name for destination in self.destinations]
         if len(set(names)) < len(names):
             raise ValueError("two destinations have the same name")
+        return self
+
+    @model_validator(mode="after")
+    def _authorities_are_named(self) -> Self:
+        for one in filter(None, (self.archive, *self.destinations)):
+            self._secured(one)
         return self
 
     @model_validator(mode="after")
@@ -141,7 +153,33 @@ class Settings(BaseSettings):
             port=section.port,
             calling_ae_title=self.node.ae_title,
             timeout_seconds=section.timeout_seconds,
+            tls=self._secured(section),
         )
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """What this node shows at its own port for TLS; None when it has no such port."""
+        own = self.tls
+        if own.port is None or own.authority is None:
+            return None
+        return Credentials(own.authority, own.certificate, own.key, own.passphrase)
+
+    @property
+    def calling_credentials(self) -> frozenset[Credentials]:
+        """What this node shows to those that it calls by TLS."""
+        called = (self._secured(one) for one in filter(None, (self.archive, *self.destinations)))
+        return frozenset(one.credentials for one in called if one is not None)
+
+    def _secured(self, section: PeerSection) -> Secured | None:
+        its, own = section.tls, self.tls
+        if its is None:
+            return None
+        authority = its.authority or own.authority
+        if authority is None:
+            raise ValueError("tls: needs an `authority`, here or in the section `tls`")
+        shown = its if its.certificate else own
+        credentials = Credentials(authority, shown.certificate, shown.key, own.passphrase)
+        return Secured(credentials, (its.name or section.host) if its.check_name else "")
 
 
 def load(path: Path) -> Settings:
@@ -164,14 +202,29 @@ def load(path: Path) -> Settings:
     except ValidationError as error:
         raise Misconfigured("\n".join(_explain(error, document))) from None
     folder = path.resolve().parent
+    archive = settings.archive and _called_from(folder, settings.archive)
     return settings.model_copy(
         update={
+            "tls": _files_from(folder, settings.tls),
+            "archive": archive,
+            "destinations": tuple(_called_from(folder, one) for one in settings.destinations),
             "rules": (folder / settings.rules).resolve(),
             "findings": (folder / settings.findings).resolve(),
             "node": settings.node.model_copy(
                 update={"data": (folder / settings.node.data).resolve()}
             ),
         }
+    )
+
+
+def _called_from(folder: Path, peer: _P) -> _P:
+    return peer.model_copy(update={"tls": peer.tls and _files_from(folder, peer.tls)})
+
+
+def _files_from(folder: Path, section: _T) -> _T:
+    files = {name: getattr(section, name) for name in ("certificate", "key", "authority")}
+    return section.model_copy(
+        update={name: (folder / file).resolve() for name, file in files.items() if file}
     )
 
 
@@ -203,6 +256,11 @@ def _refuse_passwords(document: yamlfile.Document) -> None:
         raise Misconfigured(
             f"{document.where(('orthanc', 'password'))}: orthanc.password: set "
             f"{ENVIRONMENT_PREFIX}ORTHANC__PASSWORD instead"
+        )
+    if (document.data.get("tls") or {}).get("passphrase"):
+        raise Misconfigured(
+            f"{document.where(('tls', 'passphrase'))}: tls.passphrase: set "
+            f"{ENVIRONMENT_PREFIX}TLS__PASSPHRASE instead"
         )
     for section in ("ledger", "broker"):
         given = document.data.get(section)

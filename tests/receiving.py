@@ -30,6 +30,7 @@ from dicom_node.receive.line import Limits
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scp import Receiver
 from dicom_node.receive.taking import Origin
+from dicom_node.receive.tls_line import Callers, Lines
 from dicom_node.spool import Spool
 
 DOOR = Door("DICOMNODE", (), (), 3, 3, 0)
@@ -59,6 +60,7 @@ class Node:
     port: int
     recorder: Recorder
     asked_for: set[str]
+    tls_port: int = 0
 
     def studies(self) -> list[str]:
         return [job.study_instance_uid for job in jobs.listing(self.database, limit=1000)]
@@ -73,9 +75,14 @@ class Node:
 
 @contextmanager
 def node(
-    folder: Path, door: Door = DOOR, limits: Limits = LIMITS, host: str = "127.0.0.1"
+    folder: Path,
+    door: Door = DOOR,
+    limits: Limits = LIMITS,
+    host: str = "127.0.0.1",
+    lines: Lines | None = None,
+    callers: Callers = Callers({}),  # noqa: B008 - frozen
 ) -> Iterator[Node]:
-    """The server of the door with its recorder, in this process."""
+    """The server of the door with its recorder, in this process; with ``lines`` by TLS too."""
     spool = Spool(folder / "data")
     database = Database(f"sqlite:///{folder}/ledger.sqlite3")
     recorder = Recorder(database, spool, "tests", 30)
@@ -91,12 +98,13 @@ def node(
         asked_for=asked_for,
         incoming=spool.incoming / "tests",
         limits=limits,
+        callers=callers,
     )
-    port = free_port()
+    port, tls_port = free_port(), free_port() if lines else 0
     recorder.start()
-    receiver.start(host, port)
+    receiver.start(host, port, (tls_port, lines) if lines else None)
     try:
-        yield Node(spool, database, port, recorder, asked)
+        yield Node(spool, database, port, recorder, asked, tls_port)
     finally:
         receiver.stop()
         recorder.stop()

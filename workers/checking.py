@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.util import find_spec
 
@@ -15,9 +16,13 @@ from dicom_node.report import Weights
 from dicom_node.retention.survey import survey
 from dicom_node.sections import PeerSection
 from dicom_node.spool import Spool
+from dicom_node.tls import inspect
 from dicom_node.units import size_text
 from workers import disk, tasks
 from workers.site import Configuration, open_site
+
+#: Before it ends, somebody has to ask for another one.
+_RENEWAL = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ def everything(configuration: Configuration) -> Iterator[Result]:
     yield Result(f"configuration: {len(configuration.rules)} rule(s), {asked} finding(s)")
     yield _try("ledger", partial(_ledger, configuration))
     yield _room(configuration)
+    yield from _certificates(configuration)
     sections: list[tuple[str, PeerSection]] = [(one.name, one) for one in settings.destinations]
     if settings.archive is not None:
         sections.insert(0, ("archive", settings.archive))
@@ -104,9 +110,25 @@ def _room(configuration: Configuration) -> Result:
     return Result(told, failed=free < receive.disk_reserve)
 
 
+def _certificates(configuration: Configuration) -> Iterator[Result]:
+    """Of each certificate of this node, whether it can be used, and until when."""
+    shown = {(one, False) for one in configuration.settings.calling_credentials}
+    if (credentials := configuration.settings.credentials) is not None:
+        shown.add((credentials, True))
+    for credentials, as_server in sorted(shown, key=str):
+        try:
+            certificate = inspect(credentials, as_server=as_server)
+        except Misconfigured as error:
+            yield Result(f"TLS: {error}", failed=True)
+            continue
+        if certificate is not None:
+            what = f"TLS: {credentials.certificate} is valid until {certificate.until:%Y-%m-%d}"
+            yield Result(what, failed=certificate.until < datetime.now(UTC) + _RENEWAL)
+
+
 def _echo(peer: Peer) -> str:
-    echo(peer)
-    return "answers"
+    secured = echo(peer)
+    return f"answers over {secured}" if secured else "answers"
 
 
 def _rest(rest: Rest) -> str:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dicom_node.errors import Misconfigured, Unreachable
@@ -18,6 +19,8 @@ from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scan import scan
 from dicom_node.receive.scp import Receiver
 from dicom_node.receive.taking import Origin
+from dicom_node.receive.tls_line import Callers, Lines
+from dicom_node.tls import inspect
 from workers.housekeeping import Housekeeper
 from workers.site import Site
 
@@ -40,30 +43,43 @@ def run(site: Site, stop: threading.Event) -> None:
     lease = site.settings.completion.edge_lease_seconds
     recorder = Recorder(site.database, site.spool, uuid.uuid4().hex, lease)
     recorder.start()
-    node = site.settings.node
+    node, tls = site.settings.node, site.settings.tls
     place = f"{socket.gethostname()}-{node.port}."
     incoming = site.spool.incoming / f"{place}{uuid.uuid4().hex}"
     housekeeper = Housekeeper(site, incoming)
     receiver = _receiver(site, recorder, incoming, housekeeper)
     try:
         try:
-            receiver.start(node.host, node.port)
+            receiver.start(node.host, None if tls.only else node.port, _tls(site))
         except OSError as error:
+            key = "tls.port" if error.filename == str(tls.port) else "node.port"
             raise Misconfigured(
-                f"cannot listen on {node.host} port {node.port}: {error.strerror}; "
-                "is another dicom-node running? else change node.port"
+                f"cannot listen on {node.host} port {error.filename}: {error.strerror}; "
+                f"is another dicom-node running? else change {key}"
             ) from None
         silent = site.settings.retention.incoming.total_seconds()
         site.spool.clear_incoming(incoming, silent, place=place)
         housekeeper.start()
         if found := scan(site.spool, site.database, recorder):
             log.warning("%d file(s) in the spool were not in the ledger; entered now", found)
-        log.info("listening as %s on %s port %d", node.ae_title, node.host, node.port)
+        for port, how in ((None if tls.only else node.port, "in plain"), (tls.port, "by TLS")):
+            if port is not None:
+                log.info("listening as %s on %s port %d, %s", node.ae_title, node.host, port, how)
         _sweep_until(site, stop, recorder, receiver, housekeeper)
     finally:
         receiver.stop()
         housekeeper.stop()
         recorder.stop()
+
+
+def _tls(site: Site) -> tuple[int, Lines] | None:
+    section, credentials = site.settings.tls, site.settings.credentials
+    if section.port is None or credentials is None:
+        return None
+    certificate = inspect(credentials, as_server=True)
+    if certificate is not None and certificate.until < datetime.now(UTC):
+        log.error("the certificate of this node has expired: no caller will accept it")
+    return section.port, Lines(credentials, ask=section.client_certificate == "required")
 
 
 def _receiver(site: Site, recorder: Recorder, incoming: Path, housekeeper: Housekeeper) -> Receiver:
@@ -105,6 +121,7 @@ def _receiver(site: Site, recorder: Recorder, incoming: Path, housekeeper: House
             without_object_seconds=receive.without_object_seconds,
         ),
         announcements=handlers(site.database),
+        callers=Callers(site.settings.tls.callers),
     )
 
 

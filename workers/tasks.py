@@ -14,7 +14,7 @@ from typing import Any
 
 from celery import Celery, signals
 
-from dicom_node import logs
+from dicom_node import logs, tls
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger import jobs
 from dicom_node.ledger.jobs import Stage
@@ -112,7 +112,13 @@ def run_reader(configuration: Configuration) -> None:
 
 
 def run_sender(configuration: Configuration) -> None:
-    """Run the sender: it fetches priors, and delivers or takes back results. It needs no torch."""
+    """Run the sender: it fetches priors, and delivers or takes back results. It needs no torch.
+
+    Raises:
+        Misconfigured: it would have to call by TLS with files that cannot be used.
+    """
+    for credentials in configuration.settings.calling_credentials:
+        tls.inspect(credentials, as_server=False)
     _run(
         configuration,
         (jobs.FETCH, jobs.DELIVER, jobs.RETRACT),

@@ -28,6 +28,11 @@ _TEMPORARY_CONGESTION, _LOCAL_LIMIT = 1, 2  # of the presentation provider
 OUT_OF_ORDER = Rejection(_TRANSIENT, _PRESENTATION, _TEMPORARY_CONGESTION, "a bug of this node")
 
 
+def unknown_caller(why: str) -> Rejection:
+    """For good: who calls is not known here."""
+    return Rejection(_PERMANENT, _SERVICE_USER, _CALLING_NOT_RECOGNIZED, why)
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """Who may send here. No titles and no addresses: anybody, but from this machine only."""
@@ -48,7 +53,7 @@ class Door:
             why = f"it called {called.strip()!r}, this node is {self.ae_title!r} (node.ae_title)"
             return Rejection(_PERMANENT, _SERVICE_USER, _CALLED_NOT_RECOGNIZED, why)
         if why := self._unknown(calling.strip(), address):
-            return Rejection(_PERMANENT, _SERVICE_USER, _CALLING_NOT_RECOGNIZED, why)
+            return unknown_caller(why)
         return None
 
     def no_room(self, spool: Spool, in_all: int, of_sender: int) -> Rejection | None:

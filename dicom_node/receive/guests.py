@@ -216,6 +216,8 @@ class Guests:
                     self._guests.remove(guest)
                 if guest.sender is not None:
                     self._left(guest.association)
+                else:
+                    guest.line.say_whether_late()
 
     def _is_anybody_in(self) -> bool:
         return any(guest.sender is not None for guest in self._all())

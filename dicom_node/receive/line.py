@@ -60,6 +60,9 @@ class Line(socket.socket):
         """Take over an accepted connection, which is not to be used any more."""
         family, kind, protocol = accepted.family, accepted.type, accepted.proto
         super().__init__(family, kind, protocol, fileno=accepted.detach())
+        self._begin(limits)
+
+    def _begin(self, limits: Limits) -> None:
         self._limits = limits
         self._address = self._peer()
         self._deadline = time.monotonic() + limits.association_seconds
@@ -79,19 +82,22 @@ class Line(socket.socket):
         """
         if self._over:
             return b""
-        if not self._asked:
-            self.settimeout(max(self._deadline - time.monotonic(), _AT_LEAST_SECONDS))
+        self._hurry()
         try:
-            found = super().recv(size, flags)
+            found = self._hear(size, flags)
             self._acknowledge()
             self.heard = time.monotonic()
             self.received += len(found)
             self._follow(found)
         except OSError as error:
-            self._over = True
-            log.warning("connection of %s ended: %s", self._address, error.strerror or error)
+            self._end(self._why(error))
             return b""
         return found
+
+    def say_whether_late(self) -> None:
+        """Log it if pynetdicom ended the connection because nothing was asked for in time."""
+        if not self._asked and not self._over and time.monotonic() >= self._deadline:
+            self._end("it did not ask for an association in time")
 
     def hang_up(self) -> None:
         """Say no more and hear no more, also not what has come in already."""
@@ -103,6 +109,21 @@ class Line(socket.socket):
     def is_within_pdu(self) -> bool:
         """Whether a PDU has begun to come in, and not ended."""
         return bool(self._header)
+
+    def _hurry(self) -> None:
+        """To ask for an association there is a time in all, not one for each byte."""
+        if not self._asked:
+            self.settimeout(max(self._deadline - time.monotonic(), _AT_LEAST_SECONDS))
+
+    def _hear(self, size: int, flags: int) -> bytes:
+        return super().recv(size, flags)
+
+    def _why(self, error: OSError) -> str:
+        return error.strerror or str(error)
+
+    def _end(self, why: str) -> None:
+        self._over = True
+        log.warning("connection of %s ended: %s", self._address, why)
 
     def _peer(self) -> str:
         try:

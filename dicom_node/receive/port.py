@@ -11,6 +11,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from dicom_node.receive.door import OUT_OF_ORDER, Door, Rejection
 from dicom_node.receive.guests import Guests, Sender
 from dicom_node.receive.line import Line
+from dicom_node.receive.tls_line import Callers, Lines
 from dicom_node.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -21,15 +22,19 @@ _MAXIMUM_AE_TITLE = 16  # PS3.5 Table 6.2-1
 class Port(ThreadedAssociationServer):
     """pynetdicom's server, on lines that are looked after."""
 
-    def __init__(self, *arguments: Any, guests: Guests, **named: Any) -> None:
-        """As pynetdicom makes it; ``guests`` is told of each connection."""
+    def __init__(
+        self, *arguments: Any, guests: Guests, lines: Lines | None = None, **named: Any
+    ) -> None:
+        """As pynetdicom makes it; ``guests`` is told of each connection, ``lines`` speak TLS."""
         self._guests = guests
+        self._lines = lines
         super().__init__(*arguments, **named)
 
     def get_request(self) -> tuple[Any, Any]:
         """Accept a connection."""
         accepted, address = super().get_request()
-        return Line(accepted, self._guests.limits), address
+        make = self._lines.line if self._lines else Line
+        return make(accepted, self._guests.limits), address
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Whether to go on with a connection at all."""
@@ -41,14 +46,18 @@ class Port(ThreadedAssociationServer):
         self.server_close()
 
 
-def admit(association: Any, door: Door, guests: Guests, spool: Spool) -> None:
+def admit(association: Any, door: Door, callers: Callers, guests: Guests, spool: Spool) -> None:
     """Let an association in that was asked for, or reject it with the reason in the log."""
     request = association.requestor.primitive
     try:
         sender = Sender(printable(request.calling_ae_title), guests.address(association))
-        refused = door.stranger(
-            called=request.called_ae_title, calling=sender.calling, address=sender.address
-        ) or guests.let_in(association, sender, lambda *counts: door.no_room(spool, *counts))
+        refused = (
+            door.stranger(
+                called=request.called_ae_title, calling=sender.calling, address=sender.address
+            )
+            or callers.stranger(sender.calling, association.dul.socket.socket)
+            or guests.let_in(association, sender, lambda *counts: door.no_room(spool, *counts))
+        )
     except BaseException:  # pynetdicom goes on after it, and would let anybody in
         _reject(association, OUT_OF_ORDER)
         raise

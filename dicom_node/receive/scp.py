@@ -27,9 +27,11 @@ from dicom_node.receive.line import Limits
 from dicom_node.receive.port import Port, admit
 from dicom_node.receive.recorder import Closed, Opened, Recorder
 from dicom_node.receive.taking import SUCCESS, Origin, Taking
+from dicom_node.receive.tls_line import Callers, Lines
 from dicom_node.spool import Spool
 
 _POLL_SECONDS = 0.2  # how often it is looked whether the port is still to be open
+_ANYBODY = Callers({})
 
 
 class Receiver:
@@ -45,12 +47,14 @@ class Receiver:
         incoming: Path,
         limits: Limits,
         announcements: Sequence[tuple[Any, Callable[[Any], Any]]] = (),
+        callers: Callers = _ANYBODY,
     ) -> None:
         """Begin with :meth:`start`.
 
         ``incoming`` is this edge's own folder for what is being received. ``asked_for``: whether
         this node itself has asked for a study, so that its objects are priors and not to be read.
         ``announcements`` are handlers for what peers may announce (see ``receive.announcements``).
+        ``callers`` are those that have to show a certificate of their own.
         """
         self._door = door
         self._spool = spool
@@ -59,15 +63,17 @@ class Receiver:
         self._incoming = incoming
         self._associations: dict[Any, str] = {}
         self._guests = Guests(limits, self._left)
-        self._server: Any = None
+        self._callers = callers
+        self._servers: list[Any] = []
+        self._started = False
         self._announcements = announcements
         self._ae = _application_entity(door, limits)
 
-    def start(self, host: str, port: int) -> None:
-        """Listen.
+    def start(self, host: str, port: int | None, tls: tuple[int, Lines] | None = None) -> None:
+        """Listen on a port in plain, on one for TLS, or on both.
 
         Raises:
-            OSError: the port is taken or may not be used.
+            OSError: a port is taken or may not be used; its ``filename`` is the port.
         """
         # pynetdicom names its temporary files by tempfile: on the spool's disk, so that renaming
         # moves no bytes.
@@ -76,35 +82,46 @@ class Receiver:
         _config.STORE_RECV_CHUNKED_DATASET = True
         _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage class and transfer syntax
         _config.LOG_HANDLER_LEVEL = "none"  # it writes each message out, to log nothing of it
-        self._server = self._ae.make_server(
-            (host, port),
-            server_class=Port,
-            guests=self._guests,
-            evt_handlers=[
-                (evt.EVT_CONN_OPEN, self._connected),
-                (evt.EVT_REQUESTED, self._requested),
-                (evt.EVT_ESTABLISHED, self._established),
-                (evt.EVT_C_STORE, self._store),
-                (evt.EVT_C_ECHO, lambda _: SUCCESS),
-                *((kind, self._served(handler)) for kind, handler in self._announcements),
-            ],
-        )
-
+        self._started = True
         self._guests.start()
-        serve = self._server.serve_forever
-        threading.Thread(target=serve, args=(_POLL_SECONDS,), name="port", daemon=True).start()
+        for number, lines in ((port, None), tls or (None, None)):
+            if number is not None:
+                self._listen(host, number, lines)
 
     def stop(self) -> None:
         """Stop listening and end all associations; what is being filed is filed."""
-        if self._server is None:
+        if not self._started:
             return
-        self._server.shutdown()
+        for server in self._servers:
+            server.shutdown()
         self._guests.stop()
         # They are of the whole process; what sends from it afterwards goes by the usual ones.
         _config.STORE_RECV_CHUNKED_DATASET = False
         _config.UNRESTRICTED_STORAGE_SERVICE = False
         _config.LOG_HANDLER_LEVEL = "standard"
         tempfile.tempdir = None
+
+    def _listen(self, host: str, port: int, lines: Lines | None) -> None:
+        try:
+            server = self._ae.make_server(
+                (host, port),
+                server_class=Port,
+                guests=self._guests,
+                lines=lines,
+                evt_handlers=[
+                    (evt.EVT_CONN_OPEN, self._connected),
+                    (evt.EVT_REQUESTED, self._requested),
+                    (evt.EVT_ESTABLISHED, self._established),
+                    (evt.EVT_C_STORE, self._store),
+                    (evt.EVT_C_ECHO, lambda _: SUCCESS),
+                    *((kind, self._served(handler)) for kind, handler in self._announcements),
+                ],
+            )
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(port)) from None
+        self._servers.append(server)
+        serve = server.serve_forever
+        threading.Thread(target=serve, args=(_POLL_SECONDS,), name="port", daemon=True).start()
 
     @property
     def has_ended(self) -> bool:
@@ -129,7 +146,7 @@ class Receiver:
         self._guests.came(event.assoc)
 
     def _requested(self, event: Any) -> None:
-        admit(event.assoc, self._door, self._guests, self._spool)
+        admit(event.assoc, self._door, self._callers, self._guests, self._spool)
 
     def _established(self, event: Any) -> None:
         name = uuid.uuid4().hex

@@ -10,6 +10,7 @@ import pytest
 from dicom_node import settings
 from dicom_node.errors import Misconfigured
 from dicom_node.profiles import PROFILES, SERIES, End, Series
+from dicom_node.tls import Credentials, Secured
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "node.yaml"
 
@@ -189,3 +190,60 @@ def test_the_series_in_the_comments_are_those_that_ship() -> None:
     for name, one in SERIES.items():
         line = f'#   {name}: {{number: {one.number}, description: "{one.description}"}}'
         assert line in text.splitlines()
+
+
+TLS = "tls: {certificate: a.crt, key: a.key, authority: ca.crt, port: 2762}\n"
+
+
+def test_peers_are_called_by_tls_with_the_files_of_the_node_unless_they_have_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DICOM_NODE_TLS__PASSPHRASE", "secret")
+    path = tmp_path / "node.yaml"
+    path.write_text(
+        f"{TLS}archive: {{ae_title: A, host: h, port: 1, tls: true}}\n"
+        "destinations:\n"
+        "  - {name: a, ae_title: A, host: h, port: 1}\n"
+        "  - {name: b, ae_title: A, host: h, port: 1, tls: {authority: b.crt, name: n}}\n"
+        "  - name: c\n    ae_title: A\n    host: h\n    port: 1\n"
+        "    tls: {certificate: c.crt, key: c.key, check_name: false}\n"
+    )
+    loaded = settings.load(path)
+    own = Credentials(tmp_path / "ca.crt", tmp_path / "a.crt", tmp_path / "a.key", "secret")
+    assert "secret" not in repr(loaded) + repr(own)
+    assert loaded.credentials == own
+    assert loaded.archive is not None
+    sections = (loaded.archive, *loaded.destinations)
+    assert [loaded.peer("x", one).tls for one in sections] == [
+        Secured(own, "h"),
+        None,
+        Secured(replace(own, authority=tmp_path / "b.crt"), "n"),
+        Secured(replace(own, certificate=tmp_path / "c.crt", key=tmp_path / "c.key"), ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tls: {certificate: a.crt}\n", "`certificate` and `key` go together"),
+        ("tls: {port: 2762}\n", "a port needs `certificate`, `key` and `authority`"),
+        ("tls: {only: true}\n", "need a `port`"),
+        (TLS.replace("}", ", passphrase: x}"), "set DICOM_NODE_TLS__PASSPHRASE instead"),
+        (TLS.replace("}", ", callers: {CT: []}}"), "at least 1 item"),
+        (TLS.replace("}", ", callers: {CT: a}, client_certificate: none}"), "need `client_cert"),
+        ("archive: {ae_title: A, host: h, port: 1, tls: true}\n", "needs an `authority`"),
+        ("archive: {ae_title: A, host: h, port: 1, tls: {nmae: x}}\n", "did you mean `name`?"),
+    ],
+)
+def test_a_mistake_about_tls_is_told(tmp_path: Path, text: str, expected: str) -> None:
+    told = fault(tmp_path, text)
+    assert expected in told
+    assert told.startswith("/node.yaml")
+    assert "\n" not in told
+
+
+def test_callers_are_bound_by_name_or_by_fingerprint_as_any_tool_prints_it(tmp_path: Path) -> None:
+    path = tmp_path / "node.yaml"
+    print_ = ":".join(["AB"] * 32)
+    path.write_text(TLS.replace("}", f', callers: {{CT1: a.example.org, CT2: ["{print_}", B]}}}}'))
+    assert settings.load(path).tls.callers == {"CT1": ("a.example.org",), "CT2": ("ab" * 32, "B")}
