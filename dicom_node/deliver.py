@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -42,8 +42,12 @@ class Sent:
     reason: str = ""
 
 
-def send(paths: Sequence[Path], peer: Peer) -> list[Sent]:
+def send(
+    paths: Sequence[Path], peer: Peer, *, go_on: Callable[[], bool] = lambda: True
+) -> list[Sent]:
     """Send files in one association, as they are encoded; one answer for each, in order.
+
+    ``go_on`` is asked before each one whether it is still to be sent.
 
     Raises:
         Unreachable: no association could be opened now.
@@ -63,7 +67,7 @@ def send(paths: Sequence[Path], peer: Peer) -> list[Sent]:
             if kind not in accepted:
                 reason = f"{peer.name} does not take {kind[0].name} in {kind[1].name}"
                 answers.append(Sent(uid, NO_STATUS, Verdict.REFUSED, reason))
-            elif not opened.is_established:
+            elif not opened.is_established or not go_on():
                 answers.append(_cut_off(uid, peer))
             else:
                 status = opened.send_c_store(path).get("Status")

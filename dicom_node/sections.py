@@ -211,6 +211,7 @@ class DestinationSection(PeerSection):
 
     name: Annotated[str, Field(pattern=NAME)]
     test: bool = False
+    commitment: Literal["required", "offered", "none"] = "offered"
     verify: Literal["query", "none"] = "query"
     profile: str = "air"
     orthanc: Annotated[str, Field(pattern=r"^(https?://[^@]+)?$")] = ""
@@ -224,11 +225,13 @@ class OrthancSection(Section):
 
 
 class DeliverySection(Section):
-    """How long to try when a destination is away."""
+    """How long to try when a destination is away, and to wait for what it commits itself to."""
 
     first_retry_seconds: Seconds = 10
     longest_retry_seconds: Seconds = 900
     give_up_days: Days = 7
+    commitment_open_seconds: Annotated[float, Field(ge=0)] = 3
+    commitment_seconds: Seconds = 600
 
 
 class EngineSection(Section):

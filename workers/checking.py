@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.util import find_spec
 
+from dicom_node import commitment
 from dicom_node.archives.orthanc import Rest
 from dicom_node.association import echo
 from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.peer import Peer
 from dicom_node.report import Weights
 from dicom_node.retention.survey import survey
-from dicom_node.sections import PeerSection
+from dicom_node.sections import DestinationSection, PeerSection
 from dicom_node.spool import Spool
 from dicom_node.tls import inspect
 from dicom_node.units import size_text
@@ -49,6 +50,8 @@ def everything(configuration: Configuration) -> Iterator[Result]:
         what = f"C-ECHO to {name} ({peer.ae_title} at {peer.host} port {peer.port})"
         yield _try(what, partial(_echo, peer))
     for destination in settings.destinations:
+        if destination.commitment != "none":
+            yield _commitment(configuration, destination)
         if destination.orthanc:
             what = f"REST API of {destination.name} ({destination.orthanc})"
             rest = Rest(destination.orthanc, settings.orthanc.user, settings.orthanc.password)
@@ -56,6 +59,25 @@ def everything(configuration: Configuration) -> Iterator[Result]:
     opened, kind = _weights(configuration)
     yield opened
     yield from _releases(configuration, kind)
+
+
+def _commitment(configuration: Configuration, destination: DestinationSection) -> Result:
+    """Whether a destination commits itself to what is sent, and can report it to this node."""
+    settings = configuration.settings
+    what = f"storage commitment of {destination.name}"
+    required = destination.commitment == "required"
+    try:
+        offered = commitment.is_offered(settings.peer(destination.name, destination))
+    except NodeError as error:
+        return Result(f"{what}: {error}", failed=required)
+    if not offered:
+        told = "not offered, and `required`" if required else "not offered; a query decides"
+        return Result(f"{what}: {told}", failed=required)
+    let_in = settings.receive.calling_ae_titles
+    if let_in and destination.ae_title not in let_in:
+        told = f"offered, but {destination.ae_title} is not in receive.calling_ae_titles"
+        return Result(f"{what}: {told}, so that it cannot report", failed=True)
+    return Result(f"{what}: offered")
 
 
 def _releases(configuration: Configuration, kind: Weights | None) -> Iterator[Result]:

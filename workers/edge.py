@@ -10,6 +10,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dicom_node import commitment
 from dicom_node.errors import Misconfigured, Unreachable
 from dicom_node.ledger import arrivals, completion, jobs
 from dicom_node.receive.announcements import handlers
@@ -120,7 +121,7 @@ def _receiver(site: Site, recorder: Recorder, incoming: Path, housekeeper: House
             lowest_bytes_per_second=receive.lowest_bytes_per_second,
             without_object_seconds=receive.without_object_seconds,
         ),
-        announcements=handlers(site.database),
+        announcements=[*handlers(site.database), *commitment.handlers(site.database)],
         callers=Callers(site.settings.tls.callers),
     )
 

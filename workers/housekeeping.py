@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dicom_node import queue
 from dicom_node.errors import Unreachable
-from dicom_node.ledger import announcements
+from dicom_node.ledger import announcements, commitments
 from dicom_node.retention.room import make_room
 from dicom_node.retention.sweep import sweep
 from dicom_node.units import size_text
@@ -89,6 +89,7 @@ class Housekeeper:
             sweep(database, spool, retention)
             spool.clear_incoming(self._incoming, retention.incoming.total_seconds())
             announcements.forget(database)
+            commitments.forget(database)
             queue.forget(self._site.settings.node.data)
         except Unreachable as error:
             log.warning("nothing is deleted: %s; trying again", error)

@@ -141,10 +141,10 @@ def claim(database: Database, job: Job, rows: Sequence[Delivery]) -> list[Delive
     return [row for row in rows if row.id in mine]
 
 
-def give_back(database: Database, rows: Sequence[Delivery]) -> None:
+def give_back(database: Database, job: Job, rows: Sequence[Delivery]) -> None:
     """Of claimed rows nothing was sent after all: each is again as it was."""
     with database.writing() as connection:
-        for row in rows:
+        for row in rows if holds(connection, job) else ():
             connection.execute(
                 update(deliveries)
                 .where(deliveries.c.id == row.id, deliveries.c.state == DeliveryState.SENDING)
@@ -153,25 +153,30 @@ def give_back(database: Database, rows: Sequence[Delivery]) -> None:
 
 
 def outcome(
-    database: Database, job: int, delivery: Delivery, state: DeliveryState, reason: str = ""
+    database: Database, job: Job, delivery: Delivery, state: DeliveryState, reason: str = ""
 ) -> None:
-    """What became of one attempt; nothing changes when the object was withdrawn meanwhile."""
+    """What became of one attempt, told by who holds the lease of the job; nothing changes when
+    somebody else has the job by now, or when the object was withdrawn meanwhile.
+    """
     with database.writing() as connection:
+        if not holds(connection, job):
+            return
+        asked = DeliveryState.THERE is state or delivery.state is DeliveryState.SENT
         changed = connection.execute(
             update(deliveries)
             .where(deliveries.c.id == delivery.id, deliveries.c.state != DeliveryState.WITHDRAWN)
             .values(
                 state=state,
                 reason=reason,
-                # What is found by a query only was not sent once more.
-                attempts=deliveries.c.attempts + (state != DeliveryState.THERE),
+                # What is only asked about was not sent once more.
+                attempts=deliveries.c.attempts + (not asked),
             )
         )
         if changed.rowcount and (state, reason) != (delivery.state, delivery.reason):
             told = f": {reason}" if reason else ""
             note(
                 connection,
-                job,
+                job.id,
                 f"{delivery.made.output} at {delivery.made.destination} {state}{told}",
             )
 

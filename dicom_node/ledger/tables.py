@@ -145,6 +145,23 @@ deliveries = Table(
     UniqueConstraint("job_id", "destination", "output", "retractions"),
 )
 
+#: What destinations were asked to commit themselves to (PS3.4 Annex J): one row for each object
+#: and transaction.
+commitments = Table(
+    "commitments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("transaction_uid", UID, nullable=False),
+    Column("delivery_id", ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("ae_title", String(16), nullable=False),  # who was asked, and alone may report
+    Column("asked_at", Float, nullable=False),
+    Column("expected_until", Float, nullable=False, index=True),  # so long a report is waited for
+    Column("reported_at", Float),
+    Column("failure", Integer),  # Failure Reason (0008,1197); empty once reported: committed
+    Column("settled", Integer, nullable=False, server_default="0"),  # 1: its failure was acted on
+    UniqueConstraint("transaction_uid", "delivery_id"),
+)
+
 #: What happened, in order; rows are only ever added (triggers of migration 0002 refuse the rest).
 events = Table(
     "events",

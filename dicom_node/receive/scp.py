@@ -18,6 +18,7 @@ from typing import Any
 from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
+from dicom_node.commitment import REPORTED_BY
 from dicom_node.receive.announcements import ANNOUNCED_BY
 from dicom_node.receive.door import Door
 from dicom_node.receive.guests import Guests
@@ -53,7 +54,8 @@ class Receiver:
 
         ``incoming`` is this edge's own folder for what is being received. ``asked_for``: whether
         this node itself has asked for a study, so that its objects are priors and not to be read.
-        ``announcements`` are handlers for what peers may announce (see ``receive.announcements``).
+        ``announcements`` are handlers for what peers may announce or report (see
+        ``receive.announcements`` and ``dicom_node.commitment``).
         ``callers`` are those that have to show a certificate of their own.
         """
         self._door = door
@@ -173,4 +175,6 @@ def _application_entity(door: Door, limits: Limits) -> Any:
     ae.network_timeout = None
     for service in (Verification, *ANNOUNCED_BY):
         ae.add_supported_context(service)
+    # Who reports on a commitment asks for the association, and is its SCP (PS3.4 J.3.3.1.2).
+    ae.add_supported_context(REPORTED_BY, scu_role=False, scp_role=True)
     return ae

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from builders import chest, variant
 from peers import free_port
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, evt
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import Verification
 
 from dicom_node.association import echo
-from dicom_node.deliver import Verdict, send
+from dicom_node.deliver import NO_STATUS, Verdict, send
 from dicom_node.errors import Rejected, Unreachable
 from dicom_node.peer import Peer
 
@@ -25,7 +30,9 @@ def peer(port: int, ae_title: str = "PEER") -> Peer:
 
 
 @contextmanager
-def server(answer: Callable[[Any], int], **settings: Any) -> Iterator[Peer]:
+def server(
+    answer: Callable[[Any], int], more: Sequence[Any] = (), **settings: Any
+) -> Iterator[Peer]:
     """A Storage SCP that gives the statuses that a test wants: no product can be made to."""
     ae = AE(ae_title="PEER")
     for name, value in settings.items():
@@ -34,7 +41,7 @@ def server(answer: Callable[[Any], int], **settings: Any) -> Iterator[Peer]:
     ae.add_supported_context(Verification)
     port = free_port()
     running = ae.start_server(
-        ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, answer)]
+        ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, answer), *more]
     )
     try:
         yield peer(port)
@@ -107,6 +114,36 @@ def test_a_peer_that_dies_in_the_middle_leaves_the_rest_for_later(tmp_path: Path
     with server(answer) as destination:
         sent = send(films, destination)
     assert [one.verdict for one in sent] == [Verdict.ACCEPTED, Verdict.LATER, Verdict.LATER]
+
+
+def test_a_peer_that_stops_reading_does_not_hold_the_sender_for_ever(tmp_path: Path) -> None:
+    """The film is larger than what two sockets hold, so that a write waits for the peer."""
+    film = chest(tmp_path / "film.dcm", np.zeros((5000, 5000), np.uint16))
+    release = threading.Event()
+
+    def stop_reading(event: Any) -> None:
+        if isinstance(event.pdu, P_DATA_TF):
+            release.wait(60)
+
+    try:
+        with server(lambda _: 0, more=[(evt.EVT_PDU_RECV, stop_reading)]) as destination:
+            begun = time.monotonic()
+            (sent,) = send([film], replace(destination, timeout_seconds=2))
+            assert time.monotonic() - begun < 30
+            release.set()
+    finally:
+        release.set()
+    assert (sent.verdict, sent.status) == (Verdict.LATER, NO_STATUS)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_who_lost_its_study_sends_no_more_of_it(tmp_path: Path, *, held: bool) -> None:
+    films = [chest(tmp_path / f"{n}.dcm") for n in range(3)]
+    turns = iter([True, held, held])
+    with server(lambda _: 0) as destination:
+        sent = send(films, destination, go_on=lambda: next(turns))
+    rest = Verdict.ACCEPTED if held else Verdict.LATER
+    assert [one.verdict for one in sent] == [Verdict.ACCEPTED, rest, rest]
 
 
 def test_what_the_peer_does_not_take_is_refused_and_named(tmp_path: Path) -> None:

@@ -338,7 +338,7 @@ def test_a_sender_that_lost_its_lease_brings_nothing_back(
     rows = deliveries.of_job(node.site.database, first)
     assert deliveries.claim(node.site.database, lost, rows) == []
     sending.bring(node.site, lost, result)
-    deliveries.outcome(node.site.database, first, rows[0], DeliveryState.PENDING)
+    deliveries.outcome(node.site.database, lost, rows[0], DeliveryState.PENDING)
     assert set(states(node, first).values()) == {"withdrawn"}
     with pytest.raises(Unreachable, match="somebody else"):
         building.build(node.site, lost, result, *way.films(node.site, lost, result))

@@ -1,0 +1,233 @@
+"""Storage Commitment as SCU, Push Model (PS3.4 Annex J): a destination is asked to keep objects.
+
+It is asked by N-ACTION, and reports by N-EVENT-REPORT: on the same association or later on one
+that it opens to the node's own port, where it proposes itself as SCP (PS3.7 D.3.3.4). Both ways
+end in the ledger.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pydicom import Dataset
+from pynetdicom import evt
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+    Verification,
+)
+
+from dicom_node.association import association
+from dicom_node.errors import BadStudy, Rejected, Unreachable
+from dicom_node.headers import UNDECODABLE
+from dicom_node.ledger import commitments
+from dicom_node.ledger.commitments import Outcome, Report
+from dicom_node.ledger.database import Database
+from dicom_node.peer import Peer
+from dicom_node.spool import checked_uid
+
+log = logging.getLogger(__name__)
+
+#: By what a destination reports.
+REPORTED_BY = StorageCommitmentPushModel
+
+_REQUEST_COMMITMENT = 1  # Action Type ID, PS3.4 Table J.3.2-1
+_SUCCESSFUL, _FAILURES_EXIST = 1, 2  # Event Type ID, PS3.4 Table J.3.3-1
+_LOOK_AGAIN_SECONDS = 0.2
+
+_SUCCESS = 0x0000
+_PROCESSING_FAILURE = 0x0110
+_NO_SUCH_INSTANCE = 0x0112
+_NO_SUCH_EVENT = 0x0113
+_INVALID_ARGUMENT = 0x0115
+_UNRECOGNISED_OPERATION = 0x0211
+#: Of an N-ACTION that may succeed later (PS3.7 10.1.4.1.10).
+_PASSING = (_PROCESSING_FAILURE, 0x0213)
+
+#: Failure Reasons (0008,1197), PS3.3 C.14.1.1.
+_REASONS = {
+    0x0110: "processing failure",
+    0x0112: "no such object instance",
+    0x0119: "class-instance conflict",
+    0x0122: "referenced SOP Class not supported",
+    0x0131: "duplicate Transaction UID",
+    0x0213: "resource limitation",
+}
+
+Answer = tuple[Dataset, None]
+
+
+class _Refused(Exception):
+    """A report that cannot be used; ``comment`` holds nothing of it."""
+
+    def __init__(self, status: int, comment: str) -> None:
+        super().__init__(comment)
+        self.answer = _status(status, comment)
+
+
+def ask(
+    peer: Peer,
+    transaction_uid: str,
+    objects: Sequence[tuple[str, str]],
+    *,
+    database: Database,
+    seconds: float,
+) -> None:
+    """Ask a peer to commit itself to objects, given by SOP Class and SOP Instance UID.
+
+    A report on the same association is waited for, so many seconds; so is one by any other way.
+
+    Raises:
+        Unreachable: it does not answer, or cannot do it now.
+        Rejected: it does not offer the service, or refuses for good.
+    """
+    contexts = [build_context(StorageCommitmentPushModel), build_context(Verification)]
+    information = Dataset()
+    information.TransactionUID = transaction_uid
+    information.ReferencedSOPSequence = [_reference(*one) for one in objects]
+    with association(peer, contexts, handlers=handlers(database)) as opened:
+        if not _is_offered(opened):
+            raise Rejected(f"{peer.name} does not offer storage commitment")
+        answer, _ = opened.send_n_action(
+            information,
+            _REQUEST_COMMITMENT,
+            StorageCommitmentPushModel,
+            StorageCommitmentPushModelInstance,
+        )
+        _check(peer, answer.get("Status"))
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not commitments.is_reported(database, transaction_uid):
+            time.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def is_offered(peer: Peer) -> bool:
+    """Whether a peer accepts the service.
+
+    Raises:
+        Unreachable: nobody answers there.
+        Rejected: the peer will not have us.
+    """
+    contexts = [build_context(StorageCommitmentPushModel), build_context(Verification)]
+    with association(peer, contexts) as opened:
+        return _is_offered(opened)
+
+
+def told(failure: int) -> str:
+    """A Failure Reason in words."""
+    name = _REASONS.get(failure)
+    return f"0x{failure:04X}, {name}" if name else f"0x{failure:04X}"
+
+
+def handlers(database: Database) -> list[tuple[Any, Callable[[Any], Answer]]]:
+    """What an association of pynetdicom needs to be reported to, whoever has opened it.
+
+    They answer when it is in the ledger.
+    """
+    return [
+        (evt.EVT_N_EVENT_REPORT, lambda event: _answer(database, event)),
+        (evt.EVT_N_ACTION, lambda _: (_not_ours(), None)),
+    ]
+
+
+def _answer(database: Database, event: Any) -> Answer:
+    try:
+        _take(database, event)
+    except _Refused as refused:
+        log.warning("commitment report answered %04X: %s", refused.answer.Status, refused)
+        return refused.answer, None
+    except Unreachable as error:
+        log.error("commitment report answered 0110: %s", error)  # noqa: TRY400 - no bug of ours
+        return _status(_PROCESSING_FAILURE, "the ledger does not answer; try again"), None
+    except UNDECODABLE as error:
+        text = f"the event information cannot be decoded ({type(error).__name__})"
+        log.warning("commitment report answered 0110: %s", text)
+        return _status(_PROCESSING_FAILURE, text), None
+    return _status(_SUCCESS), None
+
+
+def _take(database: Database, event: Any) -> None:
+    request = event.request
+    if request.AffectedSOPInstanceUID != StorageCommitmentPushModelInstance:
+        raise _Refused(_NO_SUCH_INSTANCE, "not the instance of storage commitment")
+    if request.EventTypeID not in (_SUCCESSFUL, _FAILURES_EXIST):
+        raise _Refused(_NO_SUCH_EVENT, "storage commitment knows no such event")
+    if not request.EventInformation:
+        raise _Refused(_INVALID_ARGUMENT, "the event information is missing")
+    given = _report(event.event_information, str(event.assoc.remote["ae_title"]).strip())
+    match commitments.report(database, given):
+        case Outcome.UNKNOWN:
+            # Whoever else reports learns no more than that.
+            raise _Refused(_INVALID_ARGUMENT, "no such transaction was asked of who reports")
+        case Outcome.REPEATED:
+            log.info("a commitment report says nothing new")
+        case Outcome.ENTERED:
+            log.info(
+                "commitment report: %d object(s) committed, %d not",
+                len(given.committed),
+                len(given.failed),
+            )
+
+
+def _report(information: Dataset, reporter: str) -> Report:
+    return Report(
+        transaction_uid=_uid(information, "TransactionUID"),
+        reporter=reporter,
+        committed=frozenset(
+            _uid(item, "ReferencedSOPInstanceUID")
+            for item in _items(information, "ReferencedSOPSequence")
+        ),
+        failed={
+            _uid(item, "ReferencedSOPInstanceUID"): int(
+                item.get("FailureReason") or _PROCESSING_FAILURE
+            )
+            for item in _items(information, "FailedSOPSequence")
+        },
+    )
+
+
+def _items(information: Dataset, keyword: str) -> Iterator[Dataset]:
+    yield from information.get(keyword) or ()
+
+
+def _uid(item: Dataset, keyword: str) -> str:
+    try:
+        return checked_uid(str(item.get(keyword) or ""))
+    except BadStudy:
+        raise _Refused(_INVALID_ARGUMENT, f"{keyword} is missing or not a UID") from None
+
+
+def _is_offered(opened: Any) -> bool:
+    return any(one.abstract_syntax == REPORTED_BY for one in opened.accepted_contexts)
+
+
+def _check(peer: Peer, status: int | None) -> None:
+    """What the answer to N-ACTION means."""
+    if status == _SUCCESS:
+        return
+    if status is None:
+        raise Unreachable(f"{peer.name} gave no answer to the request for storage commitment")
+    said = f"{peer.name} answered the request for storage commitment with 0x{status:04X}"
+    raise Unreachable(said) if status in _PASSING else Rejected(said)
+
+
+def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = sop_class_uid
+    item.ReferencedSOPInstanceUID = sop_instance_uid
+    return item
+
+
+def _not_ours() -> Dataset:
+    return _status(_UNRECOGNISED_OPERATION, "this node commits itself to nothing")
+
+
+def _status(status: int, comment: str = "") -> Dataset:
+    answer = Dataset()
+    answer.Status = status
+    if comment:
+        answer.ErrorComment = comment[:64]  # VR LO
+    return answer
