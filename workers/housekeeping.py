@@ -65,9 +65,9 @@ class Housekeeper:
             while not self._stopping.is_set():
                 short = self._is_short()
                 if short or time.monotonic() - swept > _SWEEP_EVERY_SECONDS:
-                    self._clean(short=short)
+                    enough = self._clean(short=short)
                     swept = time.monotonic()
-                    self._stopping.wait(_PAUSE_SECONDS if self._is_short() else 0)
+                    self._stopping.wait(0 if enough else _PAUSE_SECONDS)
                 self._wanted.wait(_LOOK_EVERY_SECONDS)
                 self._wanted.clear()
         finally:
@@ -79,12 +79,13 @@ class Housekeeper:
         except OSError:  # the disk has gone; the door answers for it
             return False
 
-    def _clean(self, *, short: bool) -> None:
-        """Make room in the written order, then delete all whose time is over."""
+    def _clean(self, *, short: bool) -> bool:
+        """Make room in the written order, then delete all whose time is over; whether it helped."""
         database, spool = self._site.database, self._site.spool
         retention = self._site.settings.retention
         try:
-            if short and not make_room(database, spool, retention, self._low).enough:
+            enough = not short or make_room(database, spool, retention, self._low).enough
+            if not enough:
                 self._tell()
             sweep(database, spool, retention)
             spool.clear_incoming(self._incoming, retention.incoming.total_seconds())
@@ -93,8 +94,11 @@ class Housekeeper:
             queue.forget(self._site.settings.node.data)
         except Unreachable as error:
             log.warning("nothing is deleted: %s; trying again", error)
+            return False
         except OSError as error:
             log.error("not all is deleted: %s", error.strerror)  # noqa: TRY400 - no bug of ours
+            return False
+        return enough
 
     def _tell(self) -> None:
         if time.monotonic() - self._told > _TELL_AGAIN_SECONDS:
