@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from pathlib import Path
+from ssl import CERT_REQUIRED
 from urllib.parse import urlsplit
 
 from celery import Celery
@@ -19,15 +20,21 @@ from dicom_node.errors import Misconfigured, Unreachable
 
 #: A message that no worker took for so long is worth nothing: the sweeper has rung again since.
 _EXPIRES_SECONDS = 60
+_ANSWER_SECONDS, _PING_SECONDS = 5.0, 10.0
 _FILES = "filesystem://localhost"  # kombu warns at each message without a host
 _EXPECTED = "expected for example redis://HOST:6379/0, or nothing"
 
 
-def application(broker_url: str, data: Path, *, longest_task_seconds: float) -> Celery:
+def application(
+    broker_url: str, data: Path, *, longest_task_seconds: float, authority: Path | None = None
+) -> Celery:
     """The Celery application of this site; an empty URL makes a broker of files below ``data``.
 
+    A ``rediss://`` broker has to show a certificate for its host that ``authority`` has signed;
+    without ``authority``, one that this machine believes.
+
     Raises:
-        Misconfigured: the URL is none that Celery knows.
+        Misconfigured: the URL is none that Celery knows, or the file of the authority is missing.
     """
     url = broker_url or _FILES
     if not urlsplit(url).scheme:
@@ -37,6 +44,8 @@ def application(broker_url: str, data: Path, *, longest_task_seconds: float) -> 
         resolve_transport(urlsplit(url).scheme)
     except KeyError as error:
         raise Misconfigured(f"broker.url: {error.args[0]}; {_EXPECTED}") from None
+    if urlsplit(url).scheme == "rediss":
+        app.conf.broker_use_ssl = _secured(url, authority)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -75,6 +84,51 @@ def forget(data: Path) -> None:
         with suppress(FileNotFoundError):  # a worker has taken it
             if message.stat().st_mtime < oldest:
                 message.unlink()
+
+
+def answers(app: Celery) -> None:
+    """Ask the broker whether it is there.
+
+    Raises:
+        Unreachable: it is not, does not take the password, or its certificate is not good.
+    """
+    try:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=_ANSWER_SECONDS)
+    except (OperationalError, OSError) as error:
+        raise Unreachable(f"does not answer: {_why(error)}") from None
+
+
+def worker_answers(app: Celery, worker: str) -> bool:
+    """Whether a worker of this Celery name takes messages."""
+    try:
+        found = app.control.inspect(destination=[worker], timeout=_PING_SECONDS).ping()
+    except (OperationalError, OSError):
+        return False
+    return bool(found)
+
+
+def _why(error: BaseException) -> str:
+    """From a chain of exceptions, whose texts may name hosts and users."""
+    told: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        told.append(f"{type(cause).__name__} {cause}")
+        cause = cause.__cause__ or cause.__context__
+    if any("AuthenticationError" in one or "WRONGPASS" in one for one in told):
+        return "it does not take the password"
+    if any("CERTIFICATE_VERIFY_FAILED" in one for one in told):
+        return "its certificate is not accepted (broker.authority, host name, date)"
+    return told[0].split()[0]
+
+
+def _secured(url: str, authority: Path | None) -> dict[str, object]:
+    if "ssl_" in urlsplit(url).query:  # Celery would take `none` for an answer
+        raise Misconfigured("broker.url: no `ssl_...` here; set broker.authority")
+    if authority is not None and not authority.is_file():
+        raise Misconfigured(f"broker.authority: {authority}: no such file")
+    options: dict[str, object] = {"ssl_cert_reqs": CERT_REQUIRED, "ssl_check_hostname": True}
+    return options | ({"ssl_ca_certs": str(authority)} if authority else {})
 
 
 def _transport_options(url: str, data: Path, longest_task_seconds: float) -> dict[str, object]:

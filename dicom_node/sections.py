@@ -187,6 +187,7 @@ class BrokerSection(Section):
     """What wakes the workers; empty: files in the data folder, no server needed."""
 
     url: str = ""
+    authority: Path | None = None
 
 
 class PeerSection(Section):

@@ -202,11 +202,13 @@ def load(path: Path) -> Settings:
     except ValidationError as error:
         raise Misconfigured("\n".join(_explain(error, document))) from None
     folder = path.resolve().parent
+    authority = settings.broker.authority and (folder / settings.broker.authority).resolve()
     archive = settings.archive and _called_from(folder, settings.archive)
     return settings.model_copy(
         update={
             "tls": _files_from(folder, settings.tls),
             "archive": archive,
+            "broker": settings.broker.model_copy(update={"authority": authority}),
             "destinations": tuple(_called_from(folder, one) for one in settings.destinations),
             "rules": (folder / settings.rules).resolve(),
             "findings": (folder / settings.findings).resolve(),

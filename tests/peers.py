@@ -275,23 +275,24 @@ class Orthanc(Server):
 
 
 class Redis(Server):
-    """A Redis that keeps nothing."""
+    """A Redis that keeps nothing; ``more`` are its options, which may ask for a password."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
         super().__init__(folder)
         self.port = free_port()
         self.url = f"redis://{HOST}:{self.port}/0"
+        self._more = more
         self._program = need("redis-server", "redis-server")
 
     def command(self) -> list[str]:
         options = ["--bind", HOST, "--port", str(self.port), "--save", "", "--appendonly", "no"]
-        return [self._program, *options]
+        return [self._program, *options, *self._more]
 
     def answers(self) -> bool:
         try:
             with socket.create_connection((HOST, self.port), timeout=5) as connection:
                 connection.sendall(b"PING\r\n")
-                return connection.recv(16).startswith(b"+PONG")
+                return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.util import find_spec
 
-from dicom_node import commitment
+from dicom_node import commitment, queue
 from dicom_node.archives.orthanc import Rest
 from dicom_node.association import echo
 from dicom_node.errors import Misconfigured, NodeError
@@ -20,7 +20,7 @@ from dicom_node.spool import Spool
 from dicom_node.tls import inspect
 from dicom_node.units import size_text
 from workers import disk, tasks
-from workers.site import Configuration, open_site
+from workers.site import Configuration, celery_application, open_site
 
 #: Before it ends, somebody has to ask for another one.
 _RENEWAL = timedelta(days=14)
@@ -40,6 +40,7 @@ def everything(configuration: Configuration) -> Iterator[Result]:
     asked = sum(1 for _ in configuration.vocabulary.findings)
     yield Result(f"configuration: {len(configuration.rules)} rule(s), {asked} finding(s)")
     yield _try("ledger", partial(_ledger, configuration))
+    yield _try("broker", partial(_broker, configuration))
     yield _room(configuration)
     yield from _certificates(configuration)
     sections: list[tuple[str, PeerSection]] = [(one.name, one) for one in settings.destinations]
@@ -116,6 +117,14 @@ def _try(what: str, check: Callable[[], str]) -> Result:
 def _ledger(configuration: Configuration) -> str:
     open_site(configuration).database.close()
     return "opens"
+
+
+def _broker(configuration: Configuration) -> str:
+    broker = configuration.settings.broker
+    queue.answers(celery_application(configuration.settings))
+    if not broker.url:
+        return "files in the data folder"
+    return "answers over TLS" if broker.url.startswith("rediss:") else "answers"
 
 
 def _room(configuration: Configuration) -> Result:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -81,6 +81,18 @@ def worker(config: ConfigOption = CONFIG) -> None:
 def sender(config: ConfigOption = CONFIG) -> None:
     """Fetch priors and deliver results (needs no torch)."""
     tasks.run_sender(configured(config))
+
+
+@app.command()
+def ping(
+    part: Annotated[Literal["worker", "sender"], typer.Argument(help="Which part to ask.")],
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Ask whether the worker or the sender of this machine takes messages; 1 when not."""
+    stages = tasks.READER if part == "worker" else tasks.SENDER
+    if not tasks.answers(configured(config), stages):
+        tell(console, f"the {part} does not answer")
+        raise typer.Exit(1)
 
 
 @app.command()

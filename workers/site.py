@@ -120,7 +120,10 @@ def celery_application(chosen: Settings) -> Celery:
     that its children inherit.
     """
     return queue.application(
-        chosen.broker.url, chosen.node.data, longest_task_seconds=longest_task_seconds(chosen)
+        chosen.broker.url,
+        chosen.node.data,
+        longest_task_seconds=longest_task_seconds(chosen),
+        authority=chosen.broker.authority,
     )
 
 

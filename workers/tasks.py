@@ -14,7 +14,7 @@ from typing import Any
 
 from celery import Celery, signals
 
-from dicom_node import logs, tls
+from dicom_node import logs, queue, tls
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger import jobs
 from dicom_node.ledger.jobs import Stage
@@ -31,6 +31,8 @@ from workers.site import (
 
 log = logging.getLogger(__name__)
 
+READER: tuple[Stage, ...] = (jobs.READ,)
+SENDER: tuple[Stage, ...] = (jobs.FETCH, jobs.DELIVER, jobs.RETRACT)
 #: Threads of a sender: one study that waits for a slow archive must not hold up the others.
 _SENDER_THREADS = 4
 
@@ -106,7 +108,7 @@ def run_reader(configuration: Configuration) -> None:
     limit = configuration.settings.limits.reading_seconds
     _run(
         configuration,
-        (jobs.READ,),
+        READER,
         f"--pool=prefork --concurrency=1 --time-limit={limit:.0f}".split(),
     )
 
@@ -121,9 +123,19 @@ def run_sender(configuration: Configuration) -> None:
         tls.inspect(credentials, as_server=False)
     _run(
         configuration,
-        (jobs.FETCH, jobs.DELIVER, jobs.RETRACT),
+        SENDER,
         f"--pool=threads --concurrency={_SENDER_THREADS}".split(),
     )
+
+
+def answers(configuration: Configuration, stages: tuple[Stage, ...]) -> bool:
+    """Whether the worker for these stages on this machine takes messages."""
+    app = celery_application(configuration.settings)
+    return queue.worker_answers(app, f"{_name(stages)}@{socket.gethostname()}")
+
+
+def _name(stages: tuple[Stage, ...]) -> str:
+    return "-".join(stage.name for stage in stages)
 
 
 def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str]) -> None:
@@ -143,7 +155,7 @@ def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str
             "--quiet",
             "worker",
             f"--queues={names}",
-            f"--hostname={'-'.join(stage.name for stage in stages)}@%h",
+            f"--hostname={_name(stages)}@%h",
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",
