@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
+from typing import Any
 
 from pydicom import dcmread
 from pynetdicom.presentation import build_context
@@ -16,9 +17,9 @@ from dicom_node.peer import Peer
 _DUPLICATE = 0x0111
 #: The peer gave no answer: whether it has the object is not known.
 NO_STATUS = 0xFFFF
-#: Statuses after which the same object may be accepted later: out of resources, and a failure in
-#: processing that says nothing of the object (PS3.7 C.5.10).
-_PASSING = frozenset({*range(0xA700, 0xA800), 0x0110})
+#: Statuses after which the same object may be accepted later: out of resources, and failures that
+#: say nothing of the object (PS3.7 C.5.10, C.5.16).
+_PASSING = frozenset({*range(0xA700, 0xA800), 0x0110, 0x0213})
 #: Statuses with which an object is taken, though something is to be said (PS3.7 C.4).
 _WARNINGS = frozenset({*range(0xB000, 0xC000), 0x0001, 0x0107, 0x0116})
 
@@ -70,9 +71,18 @@ def send(
             elif not opened.is_established or not go_on():
                 answers.append(_cut_off(uid, peer))
             else:
-                status = opened.send_c_store(path).get("Status")
-                answers.append(_cut_off(uid, peer) if status is None else _read(uid, status, peer))
+                answers.append(_store(opened, path, uid, peer))
     return answers
+
+
+def _store(opened: Any, path: Path, uid: str, peer: Peer) -> Sent:
+    try:
+        status = opened.send_c_store(path).get("Status")
+    except RuntimeError:  # the peer has ended the association just now
+        if opened.is_established:
+            raise
+        status = None
+    return _cut_off(uid, peer) if status is None else _read(uid, status, peer)
 
 
 def _read(uid: str, status: int, peer: Peer) -> Sent:

@@ -133,7 +133,9 @@ def longest_task_seconds(chosen: Settings) -> float:
     # and once to count the images of the study itself.
     archive = chosen.archive.timeout_seconds if chosen.archive else 0
     fetching = chosen.limits.prior_wait_seconds + 6 * archive
-    return _LEASE_MARGIN * max(chosen.limits.reading_seconds, fetching)
+    # Between two looks at its lease a sender connects, sends, and is answered.
+    sending = 4 * max((one.timeout_seconds for one in chosen.destinations), default=0)
+    return _LEASE_MARGIN * max(chosen.limits.reading_seconds, fetching, sending)
 
 
 def _known_name(path: Path, key: str, name: str, valid: list[str]) -> None:

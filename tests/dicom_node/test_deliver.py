@@ -57,9 +57,12 @@ def server(
         (0xB000, Verdict.WARNING),
         (0xB007, Verdict.WARNING),
         (0xA700, Verdict.LATER),
+        (0xA7FF, Verdict.LATER),
         (0x0110, Verdict.LATER),
+        (0x0213, Verdict.LATER),
         (0xA900, Verdict.REFUSED),
         (0xC000, Verdict.REFUSED),
+        (0xFE00, Verdict.REFUSED),  # none of C-STORE
         (0x0124, Verdict.REFUSED),
     ],
 )
@@ -114,6 +117,41 @@ def test_a_peer_that_dies_in_the_middle_leaves_the_rest_for_later(tmp_path: Path
     with server(answer) as destination:
         sent = send(films, destination)
     assert [one.verdict for one in sent] == [Verdict.ACCEPTED, Verdict.LATER, Verdict.LATER]
+
+
+def test_a_peer_that_leaves_between_two_objects_takes_no_answer_back(tmp_path: Path) -> None:
+    """What was accepted is there, whatever becomes of the others."""
+    films = [chest(tmp_path / f"{n}.dcm") for n in range(3)]
+    there: list[Any] = []
+
+    def answer(event: Any) -> int:
+        there.append(event.assoc)
+        return 0
+
+    def leave() -> bool:
+        if there:
+            there[0].abort()
+            time.sleep(0.5)
+        return True
+
+    with server(answer) as destination:
+        sent = send(films, destination, go_on=leave)
+    assert [one.verdict for one in sent] == [Verdict.ACCEPTED, Verdict.LATER, Verdict.LATER]
+    assert {one.status for one in sent[1:]} == {NO_STATUS}
+
+
+def test_a_peer_that_never_answers_an_object_is_left(tmp_path: Path) -> None:
+    films = [chest(tmp_path / f"{n}.dcm") for n in range(2)]
+    release = threading.Event()
+
+    def answer(_: Any) -> int:
+        release.wait(60)
+        return 0
+
+    with server(answer) as destination:
+        sent = send(films, replace(destination, timeout_seconds=2))
+        release.set()
+    assert [(one.verdict, one.status) for one in sent] == [(Verdict.LATER, NO_STATUS)] * 2
 
 
 def test_a_peer_that_stops_reading_does_not_hold_the_sender_for_ever(tmp_path: Path) -> None:
