@@ -30,7 +30,7 @@ from stages import Node, destination
 from dicom_node.ledger import commitments, deliveries, jobs, tables
 from dicom_node.ledger.jobs import DELIVER, State
 from dicom_node.outputs.rejection import Reason
-from workers import edge, retracting, way
+from workers import checking, edge, retracting, way
 
 COMMITTED = "committed by the destination"
 FOUND = "found by a query"
@@ -570,3 +570,39 @@ def test_an_orthanc_that_does_not_know_the_node_is_asked_by_a_query(
         assert node.deliver()
         assert node.job(job).state is State.DONE
         assert proven(node, job) == {("there", FOUND)}
+
+
+# Before a study comes
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "commitment", "callers", "told", "failed"),
+    [
+        (reports_here, "offered", [], "offered", False),
+        (reports_here, "offered", ["COMMITTER"], "offered", False),
+        (reports_here, "offered", ["PACS"], "COMMITTER is not in receive.calling_ae_titles", True),
+        (None, "offered", [], "not offered; a query decides", False),
+        (None, "required", [], "not offered, and `required`", True),
+    ],
+)
+def test_check_tells_whether_it_is_offered_and_can_be_reported(
+    node: Node,
+    behaviour: Behaviour | None,
+    commitment: str,
+    callers: list[str],
+    told: str,
+    *,
+    failed: bool,
+) -> None:
+    with archive_of(node, behaviour).running() as archive:
+        node.open(
+            destinations=[destination(archive, commitment=commitment)],
+            receive={"disk_reserve": "1 MB", "calling_ae_titles": callers},
+        )
+        result = next(
+            one
+            for one in checking.everything(node.site.configuration)
+            if one.what.startswith("storage commitment of pacs: ")
+        )
+    assert told in result.what
+    assert result.failed is failed
