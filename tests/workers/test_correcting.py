@@ -236,7 +236,7 @@ def test_a_retraction_that_failed_goes_on_by_retry_and_sends_no_result(
     job = read(node, films.first)
     deliver(node, job)
 
-    def refuse(paths: list[Path], peer: Peer) -> list[Sent]:
+    def refuse(paths: list[Path], peer: Peer, **_: object) -> list[Sent]:
         uids = [str(dcmread(path).SOPInstanceUID) for path in paths]
         return [Sent(uid, 0x0122, Verdict.REFUSED, "no notes here") for uid in uids]
 
@@ -370,7 +370,7 @@ def test_a_note_waits_until_all_that_takes_the_place_is_accepted(
     deliver(node, read(node, films.first))
     second = read(node, films.late)
 
-    def full(paths: list[Path], peer: Peer) -> list[Sent]:
+    def full(paths: list[Path], peer: Peer, **_: object) -> list[Sent]:
         reports = [path for path in paths if path.name == "sr.dcm"]
         uids = [str(dcmread(path).SOPInstanceUID) for path in reports]
         others = send([path for path in paths if path not in reports], peer)
