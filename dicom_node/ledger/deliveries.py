@@ -169,7 +169,7 @@ def outcome(
                 state=state,
                 reason=reason,
                 # What is only asked about was not sent once more.
-                attempts=deliveries.c.attempts + (not asked),
+                attempts=deliveries.c.attempts + int(not asked),  # PostgreSQL adds no boolean
             )
         )
         if changed.rowcount and (state, reason) != (delivery.state, delivery.reason):

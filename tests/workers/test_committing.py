@@ -22,7 +22,7 @@ from committers import (
     reports_never,
     reports_twice,
 )
-from peers import Orthanc, echo, wait_until
+from peers import Orthanc, echo, running, wait_until
 from pydicom import Dataset
 from sqlalchemy import update
 from stages import Node, destination
@@ -451,6 +451,31 @@ def test_a_report_for_a_sender_that_was_killed_is_acted_on_by_the_next(
         assert node.deliver()
     assert node.job(job).state is State.DONE
     assert (len(archive.asked), len(archive.stored), archive.queries) == (1, 2, 0)
+
+
+def test_either_of_two_edges_takes_the_report_for_a_sender_that_was_killed(
+    node: Node,
+    film: Path,
+    tmp_path: Path,
+    ledger_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The edges are processes of their own."""
+    node.open(ledger={"url": ledger_url})
+    other = nodes.Site(tmp_path / "other")
+    own = {"ae_title": nodes.AE_TITLE, "port": other.port, "data": str(node.written.data)}
+    other.configure(node=own, ledger={"url": ledger_url})
+    edges = [nodes.Node(one, "edge") for one in (node.written, other)]
+    with running(*edges), archive_of(node, reports_never).running() as archive:
+        job = read(node, film, archive, wait=0, commitment="required")
+        dies(node, monkeypatch)
+        for port in (other.port, node.written.port, other.port):
+            archive.node_port = port
+            assert archive.report(of(archive.asked[0])) == 0
+    node.make_due(job, lease_until=1.0)
+    assert node.deliver(), "the archive need not even be there"
+    assert node.job(job).state is State.DONE
+    assert sum("pacs reports" in what for what in node.told(job)) == 1
 
 
 def test_a_sender_that_lost_its_study_sends_nothing_more_and_takes_nothing_back(
