@@ -14,6 +14,7 @@ from typing import Any
 
 from pydicom import Dataset
 from pynetdicom import evt
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import
     StorageCommitmentPushModel,
@@ -92,6 +93,7 @@ def ask(
     with association(peer, contexts, handlers=handlers(database)) as opened:
         if not _is_offered(opened):
             raise Rejected(f"{peer.name} does not offer storage commitment")
+        _serve_what_comes_first(opened)
         answer, _ = opened.send_n_action(
             information,
             _REQUEST_COMMITMENT,
@@ -202,6 +204,22 @@ def _uid(item: Dataset, keyword: str) -> str:
 
 def _is_offered(opened: Any) -> bool:
     return any(one.abstract_syntax == REPORTED_BY for one in opened.accepted_contexts)
+
+
+def _serve_what_comes_first(opened: Any) -> None:
+    """Let a report be answered that comes before the answer to the request: pynetdicom takes the
+    next message for that answer, whatever it is, and aborts.
+    """
+    wait = opened.dimse.get_msg
+
+    def get_msg(block: bool = False) -> tuple[Any, Any]:
+        context_id, message = wait(block)
+        while block and isinstance(message, N_EVENT_REPORT) and message.is_valid_request:
+            opened._serve_request(message, context_id)
+            context_id, message = wait(block)
+        return context_id, message
+
+    opened.dimse.get_msg = get_msg
 
 
 def _check(peer: Peer, status: int | None) -> None:

@@ -45,6 +45,7 @@ class Committer:
         self.behaviour = behaviour
         self.answer = answer
         self.store = store
+        self.refuses: tuple[str, ...] = ()  # classes that it does not take
         self.stored: list[str] = []
         self.asked: list[Dataset] = []  # information of each N-ACTION
         self.queries = 0
@@ -116,7 +117,9 @@ class Committer:
     def running(self) -> Iterator[Committer]:
         """While it listens."""
         ae = AE(ae_title=self.aet)
-        ae.supported_contexts = AllStoragePresentationContexts
+        ae.supported_contexts = [
+            one for one in AllStoragePresentationContexts if one.abstract_syntax not in self.refuses
+        ]
         for service in (Verification, StudyRootQueryRetrieveInformationModelFind):
             ae.add_supported_context(service)
         if self.behaviour is not None:
@@ -137,11 +140,6 @@ def reports_here(archive: Committer, association: Any, asked: Dataset) -> None:
     """On the association of the request, a little after its answer."""
     time.sleep(0.3)
     archive.send(association, of(asked))
-
-
-def reports_anew(archive: Committer, _: Any, asked: Dataset) -> None:
-    """On an association of its own, at once: often before its answer to the request."""
-    archive.report(of(asked))
 
 
 def reports_twice(archive: Committer, association: Any, asked: Dataset) -> None:

@@ -24,14 +24,19 @@ from committers import (
 )
 from peers import Orthanc, echo, running, wait_until
 from pydicom import Dataset
+from pynetdicom import AE
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import
+    StorageCommitmentPushModel,
+)
 from sqlalchemy import update
 from stages import Node, destination
 
-from dicom_node.ledger import commitments, deliveries, jobs, tables
+from dicom_node.ledger import commitments, deliveries, jobs, retrying, tables
 from dicom_node.ledger.jobs import DELIVER, State
 from dicom_node.outputs.rejection import Reason
 from workers import checking, edge, retracting, way
 
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 COMMITTED = "committed by the destination"
 FOUND = "found by a query"
 
@@ -116,15 +121,15 @@ def test_a_report_on_the_same_association_ends_the_delivery(node: Node, film: Pa
     assert f"sr at pacs there: {COMMITTED}" in node.told(job)
 
 
-def test_a_report_on_a_new_association_ends_the_delivery_though_it_comes_first(
-    node: Node, film: Path
+@pytest.mark.parametrize("anew", [True, False], ids=["on a new one", "on the same one"])
+def test_a_report_that_comes_before_the_answer_to_the_request_ends_the_delivery(
+    node: Node, film: Path, *, anew: bool
 ) -> None:
-    """It is answered before the archive has answered the request."""
-
     class First(Committer):
         def _action(self, event: Any) -> tuple[int, None]:
-            self.asked.append(event.action_information)
-            self.report(of(event.action_information))
+            information = of(event.action_information)
+            self.asked.append(information)
+            self.report(information) if anew else self.send(event.assoc, information)
             return 0x0000, None
 
     with listening(node), First(reports_never, node_port=node.written.port).running() as archive:
@@ -132,7 +137,7 @@ def test_a_report_on_a_new_association_ends_the_delivery_though_it_comes_first(
         assert node.deliver()
     assert node.job(job).state is State.DONE
     assert proven(node, job) == {("there", COMMITTED)}
-    assert archive.reported == [0]
+    assert (archive.reported, len(archive.asked), archive.queries) == ([0], 1, 0)
 
 
 def test_a_report_that_comes_twice_counts_once_and_is_answered_twice(
@@ -241,9 +246,6 @@ def test_a_failure_that_is_reported_after_all_has_ended_is_told_and_changes_noth
 
 def test_this_node_commits_itself_to_nothing(node: Node, film: Path) -> None:
     """A modality that asks it gets an answer that it can act on."""
-    from pynetdicom import AE
-    from pynetdicom.sop_class import StorageCommitmentPushModel
-
     with listening(node):
         ae = AE(ae_title="MODALITY")
         ae.add_requested_context(StorageCommitmentPushModel)
@@ -325,6 +327,26 @@ def test_a_class_that_it_does_not_commit_itself_to_fails_where_that_is_required(
     assert {state for state, _ in proven(node, job)} == {"there", "sent"}
 
 
+def test_an_archive_that_takes_one_class_only_keeps_that_and_gets_the_rest_by_a_retry(
+    node: Node, film: Path
+) -> None:
+    archive = archive_of(node, reports_here)
+    archive.refuses = (SEGMENTATION,)
+    with archive.running():
+        job = read(node, film, archive)
+        assert node.deliver()
+    assert node.job(job).state is State.FAILED
+    assert "seg at pacs: pacs does not take Segmentation Storage" in node.job(job).reason
+    assert rows(node, job)["sr"] == ("there", COMMITTED)
+
+    archive.refuses = ()
+    retrying.retry(node.site.database, job)
+    with archive.running():
+        assert node.deliver()
+    assert node.job(job).state is State.DONE
+    assert len(archive.stored) == 2, "what is there is not sent again"
+
+
 # What does not come
 
 
@@ -385,8 +407,6 @@ def test_what_it_cannot_be_asked_is_looked_for_by_a_query(
 def test_an_archive_that_will_not_fails_where_it_is_required_and_a_retry_with_less_ends_well(
     node: Node, film: Path, behaviour: Behaviour | None, answer: int, why: str
 ) -> None:
-    from dicom_node.ledger import retrying
-
     with archive_of(node, behaviour, answer=answer).running() as archive:
         job = read(node, film, archive, commitment="required")
         assert node.deliver()
