@@ -19,6 +19,9 @@ _WORD_CHARACTERS = re.compile(r"[\W_]+")
 #: ``p.a.``, ``P-A``, ``a/p``: two letters that stand for one word.
 _DOTTED = ((re.compile(r"\bp[./-] ?a\b\.?"), "pa "), (re.compile(r"\ba[./-] ?p\b\.?"), "ap "))
 
+#: Characters that are looked at; VR LO has 64. Some patterns take time as the square of them.
+_LONGEST = 512
+
 _Words = re.Pattern[str]
 
 
@@ -199,7 +202,7 @@ _REGIONS: dict[str, _Words] = {
 
 def plain(text: str) -> str:
     """The words of a text in lower case, without accents and punctuation, one space between."""
-    apart = unicodedata.normalize("NFKD", text).casefold().replace("_", " ")
+    apart = unicodedata.normalize("NFKD", text[:_LONGEST]).casefold().replace("_", " ")
     bare = "".join(one for one in apart if not unicodedata.combining(one))
     for pattern, word in _DOTTED:
         bare = pattern.sub(word, bare)

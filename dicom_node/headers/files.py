@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.misc import is_dicom
 from pydicom.uid import UID
@@ -20,10 +20,12 @@ from dicom_node.headers.patient import patient_of
 from dicom_node.headers.projection import projection
 from dicom_node.headers.times import CONTRADICTION, acquired, age, date_of
 from dicom_node.identity import conflict, merged
+from dicom_node.partial import OF_A_HEADER, first_part
 from dicom_node.study import LAST, Instance, Study
 
 #: One direction, or between up to three, none of them opposite to another.
 _DIRECTION = re.compile(r"(?!.*L.*R|.*R.*L|.*A.*P|.*P.*A|.*H.*F|.*F.*H|.*(.).*\1)[LRAPHF]{1,3}")
+_LETTERS = 3  # of a direction; the pattern would take long for many
 
 _READ = [
     "SOPClassUID",
@@ -73,6 +75,7 @@ _READ = [
     "AnatomicalOrientationType",
     "ResponsiblePersonRole",
 ]  # fmt: skip
+_NEEDED = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID"]
 
 
 def is_image(sop_class_uid: str) -> bool:
@@ -117,10 +120,12 @@ def read_studies(paths: Iterable[Path]) -> list[Study]:
 
 def _header(path: Path) -> Dataset:
     try:
-        header = dcmread(path, stop_before_pixels=True, specific_tags=list(_READ))
+        header = first_part(path, _READ, needed=_NEEDED, bound=OF_A_HEADER)
         _drop_malformed_numbers(header)
         for element in header.iterall():  # decode here, where it may fail
             element.value  # noqa: B018
+    except BadStudy as error:
+        raise BadStudy(f"{path.name}: {error}") from None
     except FileNotFoundError:
         raise BadStudy(f"{path.name}: the file is gone") from None
     except InvalidDicomError:
@@ -214,7 +219,7 @@ def _orientation(header: Dataset) -> tuple[tuple[str, str] | None, str]:
     if not stated:
         return None, ""
     row, column = (stated[0].upper(), stated[1].upper()) if len(stated) == 2 else ("", "")  # noqa: PLR2004 - row and column
-    if not (_DIRECTION.fullmatch(row) and _DIRECTION.fullmatch(column)):
+    if not all(len(one) <= _LETTERS and _DIRECTION.fullmatch(one) for one in (row, column)):
         return None, "Patient Orientation is not two directions (PS3.3 C.7.6.1.1.1)"
     return (row[0], column[0]), ""
 

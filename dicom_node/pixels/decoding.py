@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from types import MappingProxyType
 import gdcm
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import DecodeOptions, get_decoder
 from pydicom.uid import (
@@ -33,9 +32,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from dicom_node import partial
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import UNDECODABLE
-from dicom_node.pixels import streams
+from dicom_node.pixels import rle, streams
 from dicom_node.pixels.layout import Layout, layout_of
 from dicom_node.pixels.streams import Coded
 
@@ -119,7 +119,7 @@ def decode(path: Path) -> Stored:
 
 def _read(path: Path) -> Dataset:
     try:
-        return dcmread(path)
+        return partial.film(path)
     except FileNotFoundError:
         raise BadStudy("the file of a film is gone") from None
     except OSError as error:
@@ -203,9 +203,8 @@ def _look_through(stream: bytes, layout: Layout, syntax: UID) -> Coded | None:
     """
     family = _family(syntax)
     if family == "RLE":
-        (segments,) = struct.unpack_from("<L", stream)
-        if segments != layout.allocated // _BYTE:
-            raise BadStudy("the RLE stream does not have one segment for each byte of a pixel")
+        if not rle.fits(stream, layout.allocated // _BYTE, layout.rows * layout.columns):
+            raise BadStudy("the RLE stream is corrupt: it holds fewer or more pixels")
         return None
     coded = streams.of_jpeg_2000(stream) if family == "JPEG 2000" else streams.of_jpeg(stream)
     if family != "JPEG 2000" and coded.frame not in _JPEG_FRAMES[syntax]:

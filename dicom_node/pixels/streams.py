@@ -24,7 +24,9 @@ _AC = 16  # class 1 in the upper half of the byte that names a table (B.2.4.2)
 #: Start-of-frame markers: C4, C8 and CC are none (T.81 table B.1); F7 is that of JPEG-LS.
 _FRAMES = frozenset({*range(0xC0, 0xD0), _LS}) - {_DHT, 0xC8, 0xCC}
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_JP2_HEADER = 1024  # bytes; a codestream in a JP2 file starts within these
+_JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"  # ITU-T T.800 I.5.1
+_BOX_BYTES = 8  # length and type of a box
+_MOST_BOXES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ def of_jpeg_2000(stream: bytes) -> Coded:
     Raises:
         BadStudy: it is none, is cut short, or lacks a tile.
     """
-    start = stream.find(_SOC_SIZ, 0, _JP2_HEADER)
-    if start < 0:
+    start = _codestream(stream)
+    if not stream.startswith(_SOC_SIZ, start):
         raise BadStudy("the stream is not JPEG 2000, as the transfer syntax says it is")
     _must_end(stream)
     try:
@@ -75,7 +77,8 @@ def of_jpeg_2000(stream: bytes) -> Coded:
         )
         depth = stream[start + 42]
         tiles = ceil((right - x0) / wide) * ceil((bottom - y0) / high)
-        complete = _tiles(stream, start) == set(range(tiles))
+        seen = _tiles(stream, start)
+        complete = len(seen) == tiles and max(seen) < tiles
     except (IndexError, struct.error, ValueError, ZeroDivisionError):
         raise BadStudy("the JPEG 2000 stream is corrupt: its header makes no sense") from None
     if not complete:
@@ -94,6 +97,8 @@ def _jpeg_parts(stream: bytes) -> tuple[Coded, huffman.Scan | None]:
     coded, interval = None, 0
     segments = list(_segments(stream))
     for marker, segment, _ in segments:
+        if marker in _FRAMES and coded is not None:
+            raise ValueError("two frames: nobody knows which one a decoder takes")
         if marker in _FRAMES:
             coded = _frame(marker, segment)
         elif marker == _DHT:
@@ -153,6 +158,21 @@ def _entropy_coded(stream: bytes, start: int) -> bytes:
     if after is None or not stream.startswith(_EOI, after.start()):
         raise ValueError("more than one scan")
     return stream[start : after.start()]
+
+
+def _codestream(stream: bytes) -> int:
+    """Where the codestream begins: at once, or in a JP2 file (ITU-T T.800 I.4) in its box. Bytes
+    that look like its beginning may stand in another box, and the decoder does not look there.
+    """
+    place = 0
+    for _ in range(_MOST_BOXES if stream.startswith(_JP2) else 0):
+        if place + _BOX_BYTES > len(stream):
+            break
+        length, kind = struct.unpack_from(">L4s", stream, place)
+        if kind == b"jp2c":
+            return place + _BOX_BYTES
+        place += max(length, _BOX_BYTES)
+    return 0
 
 
 def _tiles(stream: bytes, start: int) -> set[int]:

@@ -19,6 +19,7 @@ to be not understood; nothing is concluded from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from pydicom import Dataset
@@ -27,7 +28,7 @@ from dicom_node.errors import BadStudy
 from dicom_node.headers import UNDECODABLE
 from dicom_node.headers.elements import items, text
 from dicom_node.ledger.assessments import Assessed, Assessment, Verdict
-from dicom_node.partial import first_part
+from dicom_node.partial import AT_THE_DOOR, OF_A_HEADER, first_part
 from dicom_node.spool import checked_uid
 
 _IHE = "99IHE"
@@ -63,6 +64,8 @@ _ALL = (
     *_NAMES,
     "ContentSequence",
 )
+#: It is not read while a sender waits, and most of it is one sequence.
+_BOUND = replace(OF_A_HEADER, bytes=AT_THE_DOOR.bytes, value=AT_THE_DOOR.bytes)
 
 
 class _Unclear(Exception):
@@ -91,7 +94,7 @@ def read(path: Path) -> Assessment:
         OSError: the file cannot be read.
     """
     try:
-        return parse(first_part(path, _ALL, needed=["ContentSequence"]))
+        return parse(first_part(path, _ALL, needed=["ContentSequence"], bound=_BOUND))
     except UNDECODABLE as error:
         raise BadStudy(f"data set cannot be decoded ({type(error).__name__})") from None
 

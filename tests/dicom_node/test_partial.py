@@ -14,7 +14,7 @@ from pydicom.uid import generate_uid
 from receiving import BIG_ENDIAN, DEFLATED, DEFLATING, EXPLICIT, IMPLICIT, dataset, encoded, part10
 
 from dicom_node.errors import BadStudy
-from dicom_node.partial import MOST_BYTES, data_set_sha256, first_part
+from dicom_node.partial import AT_THE_DOOR, data_set_sha256, first_part
 from dicom_node.receive.header import read_header
 
 KEYWORDS = ("SOPInstanceUID", "PatientID", "StudyInstanceUID")
@@ -49,7 +49,7 @@ def test_a_header_that_would_have_to_be_held_is_refused(tmp_path: Path, syntax: 
     made = dataset()
     item = Dataset()
     item.add(DataElement(0x00190010, "LO", "TESTS"))
-    item.add(DataElement(0x00191001, "OB", bytes(MOST_BYTES)))
+    item.add(DataElement(0x00191001, "OB", bytes(AT_THE_DOOR.bytes)))
     made.DerivationCodeSequence = [item]
     made["DerivationCodeSequence"].is_undefined_length = True
     path = part10(tmp_path / "film.dcm", made, encoded(made, syntax), syntax)
