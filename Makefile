@@ -1,5 +1,6 @@
 # make demo    show the main job         make check        lint, types, import contracts
 # make test    run the tests             make constraints  pin what is installed now
+# make fuzz    spoiled files and messages, 20,000 and more, against the door and the readers
 # make proof   validators over every object that is written, from all films that there are
 #
 # PYTHON=...        the interpreter to use; else the newest of 3.11 to 3.13 that is there
@@ -25,7 +26,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test proof bench-ledger check install constraints
+.PHONY: help demo test proof fuzz bench-ledger check install constraints
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -41,6 +42,9 @@ proof: $(STAMP) ## dciodvfy and DicomSRValidator over all objects, from all film
 
 bench-ledger: $(STAMP) ## ask a ledger of 1,000,000 jobs, in SQLite and PostgreSQL; some minutes
 	PYTHONPATH=.:tests:tests/bench nice $(BIN)/python tests/bench/ledger.py
+
+fuzz: $(STAMP) ## spoiled files, data sets and PDUs, and a table; FUZZ_INPUTS, FUZZ_SEED
+	PYTHONPATH=.:tests:tests/fuzz nice $(BIN)/python tests/fuzz/run.py
 
 check: $(STAMP) ## ruff, mypy (strict) and the import contracts
 	$(BIN)/ruff check .

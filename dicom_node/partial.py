@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NoReturn, TypeVar, cast
 
 from pydicom import Dataset
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
@@ -43,7 +43,7 @@ class Bound:
 #: While a sender waits for its answer; a thousand times what headers have.
 AT_THE_DOOR = Bound("its header", 4 * 1024**2, 50_000, 256 * 1024)
 #: A header that is read by a worker.
-OF_A_HEADER = Bound("its header", 64 * 1024**2, 200_000, 1024**2)
+OF_A_HEADER = Bound("its header", 64 * 1024**2, 200_000, 256 * 1024)
 #: A film with its pixels: of 10,000 by 10,000 pixels they have 200 MB.
 OF_A_FILM = Bound("the film", 384 * 1024**2, 200_000, 1024**2)
 
@@ -108,6 +108,7 @@ def film(path: Path) -> Dataset:
     return _read(path, OF_A_FILM, check, None)
 
 
+_Read = TypeVar("_Read")
 _Stop = Callable[[int, str | None, int], bool]
 
 
@@ -118,11 +119,15 @@ def _read(
         meta = read_file_meta_info(path)
         if meta.get("TransferSyntaxUID") not in _DEFLATED:
             source = _Sparing(file, bound)
-            return read_partial(source, stop_when=stop(source), specific_tags=tags)  # type: ignore[arg-type]
+            return source.telling(
+                lambda: read_partial(source, stop_when=stop(source), specific_tags=tags)  # type: ignore[arg-type]
+            )
         file.seek(data_set_of(path)[1])
         start, whole = _inflated(file, bound.bytes)
         source = _Sparing(io.BytesIO(start), bound, whole=whole)
-        found = read_dataset(source, False, True, stop_when=stop(source), specific_tags=tags)  # type: ignore[arg-type]
+        found = source.telling(
+            lambda: read_dataset(source, False, True, stop_when=stop(source), specific_tags=tags)  # type: ignore[arg-type]
+        )
         return FileDataset(path, found, file_meta=meta, is_implicit_VR=False)
 
 
@@ -179,24 +184,45 @@ class _Sparing:
         self._bound = bound
         self._bytes, self._reads = bound.bytes, bound.reads
         self._too_large = f"{bound.what} is larger than {bound.bytes // 1024**2} MiB"
+        self._refusal: BadStudy | None = None
         self.is_at_pixels = False
         self.name = ""
+
+    def telling(self, read: Callable[[], _Read]) -> _Read:
+        """What is read by pydicom, which makes an OSError of all that happens within a sequence.
+
+        Raises:
+            BadStudy: more was to be read than may be.
+            EOFError: a sequence ends where it should not.
+            OSError: the file cannot be read.
+        """
+        try:
+            return read()
+        except OSError as error:
+            if self._refusal is not None:
+                raise self._refusal from None
+            if error.errno is None:
+                raise EOFError from None
+            raise
 
     def read(self, size: int = -1) -> bytes:
         self._reads -= 1
         if size < 0 or size > self._bytes:
-            raise BadStudy(self._too_large)
+            self._refuse(self._too_large)
         if self._reads < 0:
-            raise BadStudy(
-                f"{self._bound.what} has more than {self._bound.reads // 2} elements and items"
-            )
+            most = self._bound.reads // 2
+            self._refuse(f"{self._bound.what} has more than {most} elements and items")
         found = self._file.read(size)
         self._bytes -= len(found)
         if len(found) < size and not self._whole:
-            raise BadStudy(self._too_large)
+            self._refuse(self._too_large)
         if len(found) < size and size > _LONGEST_ELEMENT_HEADER and not self.is_at_pixels:
-            raise BadStudy("it ends within an element of its header")
+            self._refuse("it ends within an element of its header")
         return found
+
+    def _refuse(self, why: str) -> NoReturn:
+        self._refusal = BadStudy(why)
+        raise self._refusal
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)

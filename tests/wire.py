@@ -84,14 +84,16 @@ def command(field: int, sop_class: str, *, instance: str = "", data_set: bool, m
     return element(0x00000000, struct.pack("<L", len(content))) + content
 
 
-def store(content: bytes, instance: str = "1.2.3", piece: int = 60_000) -> list[bytes]:
-    """The PDUs of a C-STORE of context 1: its command, then its data set in pieces."""
+def store(
+    content: bytes, instance: str = "1.2.3", piece: int = 60_000, context: int = 1
+) -> list[bytes]:
+    """The PDUs of a C-STORE: its command, then its data set in pieces."""
     asks = command(1, FILM, instance=instance, data_set=True)
     pieces = [content[at : at + piece] for at in range(0, len(content), piece)] or [b""]
     return [
-        data(fragment(asks, COMMAND | LAST)),
-        *(data(fragment(one, 0)) for one in pieces[:-1]),
-        data(fragment(pieces[-1], LAST)),
+        data(fragment(asks, COMMAND | LAST, context)),
+        *(data(fragment(one, 0, context)) for one in pieces[:-1]),
+        data(fragment(pieces[-1], LAST, context)),
     ]
 
 

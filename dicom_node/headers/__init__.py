@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dicom_node.headers.elements import UNDECODABLE
+from dicom_node.headers.elements import CORRUPT, UNDECODABLE
 from dicom_node.headers.files import is_dicom_file, is_image, read_studies, read_study
 from dicom_node.headers.patient import patient_of
 from dicom_node.headers.times import date_of, time_of
 
 __all__ = [
+    "CORRUPT",
     "UNDECODABLE",
     "date_of",
     "is_dicom_file",

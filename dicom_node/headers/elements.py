@@ -27,6 +27,9 @@ UNDECODABLE = (
     RuntimeError,
     UnicodeError,
 )
+#: The same of what is in memory already, where no disk can fail: of a corrupt sequence pydicom
+#: raises OSError, without a number.
+CORRUPT = (*UNDECODABLE, OSError)
 
 
 def text(dataset: Dataset, keyword: str) -> str:

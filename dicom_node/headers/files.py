@@ -14,7 +14,7 @@ from pydicom.uid import UID
 
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import marks
-from dicom_node.headers.elements import UNDECODABLE, texts
+from dicom_node.headers.elements import CORRUPT, UNDECODABLE, texts
 from dicom_node.headers.elements import text as _text
 from dicom_node.headers.patient import patient_of
 from dicom_node.headers.projection import projection
@@ -115,7 +115,10 @@ def read_studies(paths: Iterable[Path]) -> list[Study]:
     for path in paths:
         header = _header(path)
         headers.setdefault(str(header.get("StudyInstanceUID") or ""), []).append((path, header))
-    return [_study(uid, group) for uid, group in headers.items()]
+    try:
+        return [_study(uid, group) for uid, group in headers.items()]
+    except CORRUPT as error:  # several values where one is wanted, text where a number is
+        raise BadStudy(f"a header makes no sense ({type(error).__name__})") from None
 
 
 def _header(path: Path) -> Dataset:
@@ -132,6 +135,8 @@ def _header(path: Path) -> Dataset:
         why = "no prefix DICM, PS3.10 7.1"
         raise BadStudy(f"{path.name}: not readable as DICOM ({why})") from None
     except OSError as error:
+        if error.errno is None:  # pydicom's, of a corrupt sequence
+            raise BadStudy(f"{path.name}: not readable as DICOM (a sequence is corrupt)") from None
         raise Unreachable(f"a received file cannot be read: {error.strerror}") from None
     except UNDECODABLE as error:
         raise BadStudy(f"{path.name}: not readable as DICOM ({type(error).__name__})") from None

@@ -34,7 +34,7 @@ from pydicom.uid import (
 
 from dicom_node import partial
 from dicom_node.errors import BadStudy, Unreachable
-from dicom_node.headers import UNDECODABLE
+from dicom_node.headers import CORRUPT, UNDECODABLE
 from dicom_node.pixels import rle, streams
 from dicom_node.pixels.layout import Layout, layout_of
 from dicom_node.pixels.streams import Coded
@@ -112,7 +112,7 @@ def decode(path: Path) -> Stored:
             words = _native(dataset, layout, syntax)
         else:
             words = _compressed(dataset, layout, syntax)
-    except UNDECODABLE as error:
+    except CORRUPT as error:
         raise BadStudy(f"pixels cannot be decoded ({type(error).__name__})") from None
     return Stored(dataset, words, layout.bits, layout.signed)
 
@@ -173,7 +173,7 @@ def _compressed(dataset: Dataset, layout: Layout, syntax: UID) -> NDArray[np.uin
                     decoding_plugin=PLUGINS[syntax],
                     correct_unused_bits=False,  # type: ignore[arg-type]
                 )
-    except UNDECODABLE:
+    except CORRUPT:
         raise BadStudy(f"the {_family(syntax)} stream is corrupt: it cannot be decoded") from None
     return _agreed(raw, layout, syntax, coded)
 
@@ -190,7 +190,7 @@ def _stream(dataset: Dataset) -> bytes:
     """The one frame, its fragments joined (PS3.5 A.4)."""
     try:
         frames = list(generate_frames(dataset.PixelData, number_of_frames=1))
-    except UNDECODABLE:
+    except CORRUPT:
         raise BadStudy("PixelData holds no whole stream, as the transfer syntax says") from None
     if len(frames) != 1:
         raise BadStudy(f"PixelData holds {len(frames)} frames where one is stated")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.errors import BadStudy
-from dicom_node.headers import UNDECODABLE
+from dicom_node.headers import CORRUPT
 from dicom_node.pixels import grey, shutters
 from dicom_node.pixels.decoding import Stored, decode
 from dicom_node.study import Frame, Instance
@@ -43,7 +43,7 @@ def read_frame(instance: Instance) -> Frame:
         raise BadStudy("Photometric Interpretation is neither MONOCHROME1 nor MONOCHROME2")
     try:
         picture, notes = _picture(film)
-    except UNDECODABLE as error:
+    except CORRUPT as error:
         raise BadStudy(f"LUT or window cannot be applied ({type(error).__name__})") from None
     if _most_common(picture) > _BLANK:
         raise BadStudy("the film is blank: (nearly) every pixel has the same grey")

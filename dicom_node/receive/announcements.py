@@ -19,7 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 )
 
 from dicom_node.errors import BadStudy, Unreachable
-from dicom_node.headers import UNDECODABLE, is_image
+from dicom_node.headers import CORRUPT, is_image
 from dicom_node.ledger import announcements
 from dicom_node.ledger.announcements import Outcome, Step, StepStatus
 from dicom_node.ledger.database import Database
@@ -77,7 +77,7 @@ def _answer(database: Database, event: Any, work: Callable[[Database, Any], None
     except Unreachable as error:
         log.error("announcement answered 0110: %s", error)  # noqa: TRY400 - no bug of ours
         return _status(_PROCESSING_FAILURE, "the ledger does not answer; try again"), None
-    except UNDECODABLE as error:
+    except CORRUPT as error:
         told = f"the attribute list cannot be decoded ({type(error).__name__})"
         log.warning("announcement answered 0110: %s", told)
         return _status(_PROCESSING_FAILURE, told), None

@@ -25,7 +25,7 @@ from pathlib import Path
 from pydicom import Dataset
 
 from dicom_node.errors import BadStudy
-from dicom_node.headers import UNDECODABLE
+from dicom_node.headers import CORRUPT, UNDECODABLE
 from dicom_node.headers.elements import items, text
 from dicom_node.ledger.assessments import Assessed, Assessment, Verdict
 from dicom_node.partial import AT_THE_DOOR, OF_A_HEADER, first_part
@@ -65,7 +65,7 @@ _ALL = (
     "ContentSequence",
 )
 #: It is not read while a sender waits, and most of it is one sequence.
-_BOUND = replace(OF_A_HEADER, bytes=AT_THE_DOOR.bytes, value=AT_THE_DOOR.bytes)
+_BOUND = replace(OF_A_HEADER, bytes=AT_THE_DOOR.bytes, value=2 * AT_THE_DOOR.bytes)
 
 
 class _Unclear(Exception):
@@ -81,8 +81,12 @@ def is_assessment(path: Path, sop_class_uid: str) -> bool:
     if not sop_class_uid.startswith(_STRUCTURED_REPORTS):
         return False
     try:
-        return _is_titled(first_part(path, _NAMES, needed=_NAMES[:1]))
+        dataset = first_part(path, _NAMES, needed=_NAMES[:1])
     except (BadStudy, *UNDECODABLE):
+        return False
+    try:
+        return _is_titled(dataset)
+    except CORRUPT:
         return False
 
 
@@ -97,6 +101,10 @@ def read(path: Path) -> Assessment:
         return parse(first_part(path, _ALL, needed=["ContentSequence"], bound=_BOUND))
     except UNDECODABLE as error:
         raise BadStudy(f"data set cannot be decoded ({type(error).__name__})") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise BadStudy("data set cannot be decoded (a sequence is corrupt)") from None
 
 
 def parse(dataset: Dataset) -> Assessment:

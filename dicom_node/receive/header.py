@@ -61,6 +61,10 @@ def read_header(path: Path) -> Header:
         )
     except UNDECODABLE as error:
         raise BadStudy(f"data set cannot be decoded ({type(error).__name__})") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise BadStudy("data set cannot be decoded (a sequence is corrupt)") from None
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:

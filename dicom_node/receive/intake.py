@@ -28,6 +28,8 @@ MOST_WAITING = 16
 #: Bits of a message control header (PS3.8 E.2).
 _COMMAND, _LAST = 1, 2
 
+_NO_MESSAGE = "it sent what is no DICOM message"
+
 #: Ends an association at once, for the reason given.
 Dismiss = Callable[[Any, str], None]
 
@@ -59,7 +61,7 @@ class _States(StateMachine):
         except OSError as error:  # a disk, or the connection itself
             self._dismiss(self.dul.assoc, f"{error.strerror or type(error).__name__}")
         except (InvalidEventError, AssertionError, *UNDECODABLE) as error:
-            why = f"it sent what is no DICOM message ({type(error).__name__})"
+            why = f"{_NO_MESSAGE} ({type(error).__name__})"
             self._dismiss(self.dul.assoc, why)
 
 
@@ -77,10 +79,11 @@ class _Messages(DIMSEServiceProvider):
             self._take(primitive)
         except _TooMuch as too_much:
             self._dismiss(self.assoc, str(too_much))
-        except OSError as error:  # the disk, perhaps full
-            self._dismiss(self.assoc, f"its object cannot be kept: {error.strerror}")
+        except OSError as error:  # the disk, perhaps full; of a corrupt sequence without a number
+            why = f"its object cannot be kept: {error.strerror}" if error.errno else _NO_MESSAGE
+            self._dismiss(self.assoc, why)
         except UNDECODABLE as error:
-            why = f"it sent what is no DICOM message ({type(error).__name__})"
+            why = f"{_NO_MESSAGE} ({type(error).__name__})"
             self._dismiss(self.assoc, why)
 
     def _take(self, primitive: Any) -> None:

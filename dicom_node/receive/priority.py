@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydicom import Dataset
 
-from dicom_node.headers import UNDECODABLE
+from dicom_node.headers import CORRUPT
 from dicom_node.study import Priority
 
 #: Requested Procedure Priority (0040,1003), as worklists have it (PS3.4 Table K.6-1).
@@ -28,7 +28,7 @@ def priority_of(dataset: Dataset) -> Priority:
     try:
         items = [dataset, *(dataset.get("RequestAttributesSequence") or ())]
         stated = [str(item.get("RequestedProcedurePriority") or "") for item in items]
-    except UNDECODABLE:
+    except CORRUPT:
         return Priority.ROUTINE
     known = [_STATED[word] for one in stated if (word := one.strip().upper()) in _STATED]
     return max(known, default=Priority.ROUTINE)

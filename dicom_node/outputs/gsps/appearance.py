@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DSfloat
 
-from dicom_node.headers import UNDECODABLE
+from dicom_node.headers import CORRUPT
 from dicom_node.headers.elements import texts
 from dicom_node.pixels import luts, shutters
 from dicom_node.report import Film
@@ -64,7 +64,7 @@ def _usable(part: Callable[[Dataset], Dataset], header: Dataset) -> Dataset:
     """A part of what the film says, empty when it cannot be used."""
     try:
         return part(header)
-    except (luts.Unusable, *UNDECODABLE):
+    except (luts.Unusable, *CORRUPT):
         return Dataset()
 
 
