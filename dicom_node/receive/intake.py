@@ -63,6 +63,9 @@ class _States(StateMachine):
         except (InvalidEventError, AssertionError, *UNDECODABLE) as error:
             why = f"{_NO_MESSAGE} ({type(error).__name__})"
             self._dismiss(self.dul.assoc, why)
+        if self.dul._kill_thread:
+            # The connection has ended. Another thread may await the request until its time is up.
+            self.dul.to_user_queue.put(None)
 
 
 class _Messages(DIMSEServiceProvider):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -234,3 +235,14 @@ def test_who_only_echoes_has_to_go_at_last(
     assert echoed > 3
     assert 0.9 < time.monotonic() - begun < 5
     wait_until(lambda: ended_with(caplog, "it brought nothing for too long"), "the log says why")
+
+
+@pytest.mark.parametrize("said", [b"", wire.pdu(9, b"what"), wire.request()[:50], wire.RELEASE])
+def test_who_hangs_up_leaves_no_thread_behind(start: Callable[..., Node], said: bytes) -> None:
+    """Else as many would wait as come within ``association_seconds``."""
+    node = start()
+    before = threading.active_count()
+    for _ in range(30):
+        with wire.connected(node.port) as connection:
+            connection.sendall(said)
+    receiving.settle(lambda: threading.active_count() <= before, LIMITS.association_seconds / 2)
