@@ -46,9 +46,9 @@ def commit(errand: Errand, rows: Sequence[Delivery]) -> Asked:
     database = errand.site.database
     refusal = _ask(errand, rows, commitments.of(database, rows))
     asked = Asked()
-    for row_id, known in commitments.of(database, rows).items():
-        (row,) = [one for one in rows if one.id == row_id]
-        _act(errand, row, known, refusal, asked)
+    known = commitments.of(database, rows)
+    for row in rows:
+        _act(errand, row, known[row.id], refusal, asked)
     return asked
 
 
@@ -110,13 +110,13 @@ def _failed(errand: Errand, row: Delivery, failure: int, asked: Asked) -> None:
     why = f"{errand.destination.name} does not commit itself to it ({commitment.told(failure)})"
     if failure in _OF_THE_CLASS and not _is_required(errand):
         asked.to_query.append(row)
-    elif failure in _OF_THE_CLASS:
+        return
+    commitments.settle(errand.site.database, row)
+    if failure in _OF_THE_CLASS:
         asked.never[row.id] = _never(errand, row, why)
     elif failure == _DUPLICATE_TRANSACTION:
-        commitments.settle(errand.site.database, row)
         errand.outcome(row, DeliveryState.SENT, f"{why}: it is asked again")
     else:
-        commitments.settle(errand.site.database, row)
         errand.outcome(row, DeliveryState.PENDING, f"{why}: it is sent again")
 
 

@@ -36,8 +36,8 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """What is known for one object. ``asked`` counts transactions that nothing was reported on;
-    ``failure`` is the Failure Reason (0008,1197) of ``FAILED``, else 0.
+    """What is known for one object. ``asked`` counts transactions that were accepted and
+    not reported on; ``failure`` is the Failure Reason (0008,1197) of ``FAILED``, else 0.
     """
 
     standing: Standing = Standing.UNASKED
@@ -99,7 +99,7 @@ def expect_nothing(database: Database, transaction_uid: str) -> None:
         connection.execute(
             update(commitments)
             .where(commitments.c.transaction_uid == transaction_uid)
-            .values(expected_until=now())
+            .values(expected_until=commitments.c.asked_at)
         )
 
 
@@ -186,7 +186,7 @@ def _commitment(asked: Sequence[Row[Any]]) -> Commitment:
     if not asked:
         return Commitment()
     reported = [one for one in asked if one.reported_at is not None]
-    silent = len(asked) - len(reported)
+    silent = sum(one.reported_at is None and one.expected_until > one.asked_at for one in asked)
     if not reported:
         return Commitment(Standing.OPEN if asked[-1].open else Standing.SILENT, silent)
     if reported[-1].failure is None:

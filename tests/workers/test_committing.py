@@ -101,7 +101,9 @@ def again(node: Node, job: int) -> None:
 def let_patience_end(node: Node) -> None:
     """Let the time pass for which a report is waited for."""
     with node.site.database.writing() as connection:
-        connection.execute(update(tables.commitments).values(expected_until=1.0))
+        table = tables.commitments
+        earlier = {one: one - 1e6 for one in (table.c.asked_at, table.c.expected_until)}
+        connection.execute(update(table).values(earlier))
 
 
 # How it is reported
@@ -322,9 +324,14 @@ def test_a_class_that_it_does_not_commit_itself_to_fails_where_that_is_required(
     with archive_of(node, fails(0x0122, times=99)).running() as archive:
         job = read(node, film, archive, commitment="required")
         assert node.deliver()
-    assert node.job(job).state is State.FAILED
-    assert "0x0122, referenced SOP Class not supported" in node.job(job).reason
-    assert {state for state, _ in proven(node, job)} == {"there", "sent"}
+        assert node.job(job).state is State.FAILED
+        assert "0x0122, referenced SOP Class not supported" in node.job(job).reason
+        assert {state for state, _ in proven(node, job)} == {"there", "sent"}
+        archive.behaviour = reports_here
+        retrying.retry(node.site.database, job)
+        assert node.deliver()
+    assert node.job(job).state is State.DONE
+    assert (len(archive.asked), len(archive.stored)) == (2, 2), "once that is switched on there"
 
 
 def test_an_archive_that_takes_one_class_only_keeps_that_and_gets_the_rest_by_a_retry(
@@ -430,10 +437,14 @@ def test_an_archive_that_cannot_now_is_asked_again_where_it_is_required(
         assert node.deliver()
         assert node.job(job).state is State.DELIVERING
         assert "with 0x0213" in node.job(job).reason
+        again(node, job)
         archive.answer = 0
         again(node, job)
+        with node.site.database.reading() as connection:
+            latest = connection.execute(tables.commitments.select()).all()[-1]
+        assert latest.expected_until - latest.asked_at == pytest.approx(600, abs=1)
     assert node.job(job).state is State.DONE
-    assert (len(archive.asked), archive.queries, len(archive.stored)) == (2, 0, 2)
+    assert (len(archive.asked), archive.queries, len(archive.stored)) == (3, 0, 2)
 
 
 def test_where_it_is_not_wanted_it_is_not_asked(node: Node, film: Path) -> None:
