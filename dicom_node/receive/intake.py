@@ -59,13 +59,16 @@ class _States(StateMachine):
         try:
             super().do_action(event)
         except OSError as error:  # a disk, or the connection itself
-            self._dismiss(self.dul.assoc, f"{error.strerror or type(error).__name__}")
+            self._end(error.strerror or type(error).__name__)
         except (InvalidEventError, AssertionError, *UNDECODABLE) as error:
-            why = f"{_NO_MESSAGE} ({type(error).__name__})"
-            self._dismiss(self.dul.assoc, why)
+            self._end(f"{_NO_MESSAGE} ({type(error).__name__})")
         if self.dul._kill_thread:
             # The connection has ended. Another thread may await the request until its time is up.
             self.dul.to_user_queue.put(None)
+
+    def _end(self, why: str) -> None:
+        self._dismiss(self.dul.assoc, why)
+        self.dul.kill_dul()  # pynetdicom has not where the event itself is not allowed
 
 
 class _Messages(DIMSEServiceProvider):

@@ -156,22 +156,27 @@ def test_who_does_not_wait_for_answers_is_cut_off(
         wire.pdu(2, bytes(70)),
         wire.pdu(9, b"what"),
         wire.data(b"\xff\xff\xff\xff\x01\x03"),
+        wire.RELEASE + wire.pdu(2, bytes(70)),
+        wire.RELEASE + wire.pdu(6, bytes(4)) + wire.ECHO + wire.RELEASE,
     ],
     ids=["empty command", "no control header", "data first", "unknown context", "no command set",
          "unknown command", "cut command", "a message within another", "a second request",
-         "an acceptance", "unknown PDU", "length of a fragment"],
+         "an acceptance", "unknown PDU", "length of a fragment", "an acceptance after the release",
+         "talk after the release"],
 )  # fmt: skip
 def test_nonsense_ends_its_association_without_a_trace_and_leaves_nothing(
     start: Callable[..., Node], caplog: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
     node = start()
+    before = threading.active_count()
     with wire.associated(node.port) as connection:
         connection.sendall(sent)
         wire.end_of(connection)
     receiving.settle(lambda: node.temporary() == [])
-    assert [
-        one for one in caplog.records if one.name.startswith("dicom_node") and one.exc_info
-    ] == []
+    receiving.settle(lambda: threading.active_count() <= before, LIMITS.association_seconds / 2)
+    ours = [one for one in caplog.records if one.name.startswith("dicom_node")]
+    assert len(ours) < 10, "one of its threads turns in a circle"
+    assert [one for one in ours if one.exc_info] == []
     with wire.associated(node.port) as connection:
         connection.sendall(wire.ECHO)
         assert wire.status(connection) == 0

@@ -34,8 +34,9 @@ from dicom_node.partial import data_set_of
 #: Where inputs that found a fault are kept; printed with the fault.
 FOUND = Path(tempfile.gettempdir()) / "dicom-node-fuzz"
 _ALLOWED = (0x0000, 0xC000)
-_SETTLE_SECONDS = 40.0
+_SETTLE_SECONDS = 15.0  # less than any limit of time that the door has in these tests
 _AT_ONCE = 6
+_LINES = 10  # in the log for one input, at most: more is a loop
 _DOOR = replace(DOOR, maximum_associations=50, maximum_per_sender=50)
 
 
@@ -80,8 +81,10 @@ class _Traces(logging.Handler):
         super().__init__(logging.WARNING)
         self.addFilter(logs._tells_something)
         self.seen: list[str] = []
+        self.lines = 0
 
     def emit(self, record: logging.LogRecord) -> None:
+        self.lines += 1
         if record.exc_info:
             self.seen.append(logs.Withholding("%(name)s: %(message)s").format(record))
 
@@ -107,6 +110,8 @@ def under_fire(tally: Tally, folder: Path) -> Iterator[Node]:
         logging.getLogger().removeHandler(traces)
         threading.excepthook = hook
     tally.crashes += traces.seen
+    if traces.lines > _LINES * (tally.inputs + 10):
+        tally.crashes.append(f"{traces.lines} lines in the log")
 
 
 def _honest(node: Node, tally: Tally) -> None:
