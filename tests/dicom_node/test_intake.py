@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import receiving
 import wire
 from peers import wait_until
+from pynetdicom import AE
+from pynetdicom.association import MODE_ACCEPTOR, Association
 from receiving import DOOR, EXPLICIT, LIMITS, Node, dataset, encoded
 from sqlalchemy import select
 
 from dicom_node.association import echo
 from dicom_node.ledger.tables import quarantine
+from dicom_node.receive.intake import guard
 from dicom_node.receive.line import Limits
 from dicom_node.receive.taking import CANNOT_UNDERSTAND, SUCCESS, TOO_LARGE
 
@@ -251,3 +255,13 @@ def test_who_hangs_up_leaves_no_thread_behind(start: Callable[..., Node], said: 
         with wire.connected(node.port) as connection:
             connection.sendall(said)
     receiving.settle(lambda: threading.active_count() <= before, LIMITS.association_seconds / 2)
+
+
+def test_an_event_that_is_not_allowed_ends_the_thread_that_met_it() -> None:
+    """What comes first, the end of a connection or that of its time, is chance."""
+    association: Any = Association(AE(), MODE_ACCEPTOR)
+    told: list[str] = []
+    guard(association, MEBIBYTE, lambda _, why: told.append(why))
+    association.dul.state_machine.do_action("Evt18")  # the timer ran out, where none was set
+    assert len(told) == 1
+    assert association.dul._kill_thread
