@@ -39,6 +39,9 @@ _INVALID_INSTANCE = 0x0117
 _NO_SUCH_CLASS = 0x0118
 _MISSING_ATTRIBUTE = 0x0120
 _MISSING_VALUE = 0x0121
+_RESOURCE_LIMITATION = 0x0213
+_ITEM = b"\xfe\xff\x00\xe0"  # its tag, PS3.5 7.5
+_MOST_ITEMS = 50_000
 #: Error ID beside 0x0110: the step may no longer be updated (PS3.4 F.7.2.2.4).
 _MAY_NO_LONGER_BE_UPDATED = 0xA710
 #: Instance Availability (0008,0056) of what can be had (PS3.3 C.4.23.1.1).
@@ -84,7 +87,14 @@ def _answer(database: Database, event: Any, work: Callable[[Database, Any], None
     return _status(_SUCCESS), None
 
 
+def _check_items(encoded: Any) -> None:
+    """Each item takes hundred times its bytes once it is decoded."""
+    if encoded is not None and encoded.getvalue().count(_ITEM) > _MOST_ITEMS:
+        raise _Refused(_RESOURCE_LIMITATION, f"more than {_MOST_ITEMS} items")
+
+
 def _create(database: Database, event: Any) -> None:
+    _check_items(event.request.AttributeList)
     attributes = event.attribute_list if event.request.AttributeList else Dataset()
     by = event.request.AffectedSOPClassUID
     if by == InstanceAvailabilityNotification:
@@ -103,6 +113,7 @@ def _create(database: Database, event: Any) -> None:
 
 
 def _set(database: Database, event: Any) -> None:
+    _check_items(event.request.ModificationList)
     attributes = event.modification_list if event.request.ModificationList else Dataset()
     told = "PerformedProcedureStepStatus" in attributes
     step = Step(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
@@ -31,6 +32,8 @@ from dicom_node.receive.taking import SUCCESS, Origin, Taking
 from dicom_node.receive.tls_line import Callers, Lines
 from dicom_node.spool import Spool
 
+#: Of all but C-STORE. Not what is deflated: it is inflated in memory, and to any size.
+_SYNTAXES = [ImplicitVRLittleEndian, ExplicitVRLittleEndian]
 _POLL_SECONDS = 0.2  # how often it is looked whether the port is still to be open
 _ANYBODY = Callers({})
 
@@ -174,7 +177,7 @@ def _application_entity(door: Door, limits: Limits) -> Any:
     ae.maximum_associations = sys.maxsize
     ae.network_timeout = None
     for service in (Verification, *ANNOUNCED_BY):
-        ae.add_supported_context(service)
+        ae.add_supported_context(service, _SYNTAXES)
     # Who reports on a commitment asks for the association, and is its SCP (PS3.4 J.3.3.1.2).
-    ae.add_supported_context(REPORTED_BY, scu_role=False, scp_role=True)
+    ae.add_supported_context(REPORTED_BY, _SYNTAXES, scu_role=False, scp_role=True)
     return ae

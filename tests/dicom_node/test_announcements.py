@@ -220,3 +220,12 @@ def test_bytes_that_are_no_attributes_end_neither_association_nor_node(
 def test_who_may_not_send_may_not_announce(port: int) -> None:
     with pytest.raises(AssertionError), announcing(port, "DICOMNODE", "STRANGER"):
         pass
+
+
+def test_what_has_too_many_items_is_not_decoded(
+    modality: Announcer, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_node.receive.announcements._MOST_ITEMS", 3)
+    assert modality.create(generate_uid(), begun(STUDY, STUDY, STUDY, STUDY)) == 0x0213
+    assert steps(database) == set()
+    assert modality.create(generate_uid(), begun(STUDY)) == 0

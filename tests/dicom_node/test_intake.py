@@ -265,3 +265,15 @@ def test_an_event_that_is_not_allowed_ends_the_thread_that_met_it() -> None:
     association.dul.state_machine.do_action("Evt18")  # the timer ran out, where none was set
     assert len(told) == 1
     assert association.dul._kill_thread
+
+
+def test_announcements_may_not_be_deflated(start: Callable[..., Node]) -> None:
+    """Four MiB would become four GiB in memory."""
+    node = start()
+    offered = [wire.context(1, wire.MPPS, receiving.DEFLATED), wire.context(3, wire.MPPS, EXPLICIT)]
+    with wire.connected(node.port) as connection:
+        connection.sendall(wire.request(offered))
+        kind, answer = wire.received(connection)
+    assert kind == 2
+    items = [answer[at : at + 8] for at in range(len(answer)) if answer[at : at + 2] == b"\x21\x00"]
+    assert {one[4]: one[6] for one in items} == {1: 4, 3: 0}  # PS3.8 Table 9-18
