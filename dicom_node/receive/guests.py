@@ -204,8 +204,9 @@ class Guests:
                 if why := guest.outstays(self.limits):
                     log.warning("association of %s ended: %s", guest.sender, why)
                     guest.dismissed = True
-                    # Who reads the connection awaits the rest of a PDU, and would send nothing.
-                    (_hang_up if guest.line.is_within_pdu else _abort)(guest)
+                    # Who reads the connection may await the rest of a PDU, and would send nothing.
+                    polite = guest.association.is_established and not guest.line.is_within_pdu
+                    (_abort if polite else _hang_up)(guest)
         self._see_off()
 
     def _see_off(self) -> None:

@@ -16,6 +16,7 @@ from dicom_node.spool import Spool
 
 log = logging.getLogger(__name__)
 
+_SENSELESS = Rejection(1, 2, 1, "a presentation context of it lacks a syntax")  # PS3.8 Table 9-21
 _MAXIMUM_AE_TITLE = 16  # PS3.5 Table 6.2-1
 
 
@@ -56,6 +57,7 @@ def admit(association: Any, door: Door, callers: Callers, guests: Guests, spool:
                 called=request.called_ae_title, calling=sender.calling, address=sender.address
             )
             or callers.stranger(sender.calling, association.dul.socket.socket)
+            or _senseless(request)
             or guests.let_in(association, sender, lambda *counts: door.no_room(spool, *counts))
         )
     except BaseException:  # pynetdicom goes on after it, and would let anybody in
@@ -64,6 +66,14 @@ def admit(association: Any, door: Door, callers: Callers, guests: Guests, spool:
     if refused is not None:
         log.warning("association of %s rejected: %s", sender, refused.why)
         _reject(association, refused)
+
+
+def _senseless(request: Any) -> Rejection | None:
+    """Of a context that offers no transfer syntax pynetdicom's thread dies, the connection open."""
+    for context in request.presentation_context_definition_list:
+        if not context.abstract_syntax or not context.transfer_syntax:
+            return _SENSELESS
+    return None
 
 
 def _reject(association: Any, refused: Rejection) -> None:

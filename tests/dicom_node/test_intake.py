@@ -277,3 +277,17 @@ def test_announcements_may_not_be_deflated(start: Callable[..., Node]) -> None:
     assert kind == 2
     items = [answer[at : at + 8] for at in range(len(answer)) if answer[at : at + 2] == b"\x21\x00"]
     assert {one[4]: one[6] for one in items} == {1: 4, 3: 0}  # PS3.8 Table 9-18
+
+
+@pytest.mark.parametrize("offered", [wire.FILM, wire.VERIFICATION, ""])
+def test_a_context_without_a_syntax_is_rejected_and_takes_no_place(
+    start: Callable[..., Node], offered: str
+) -> None:
+    node = start()
+    asks = wire.request([wire.context(1, offered), wire.context(3, wire.VERIFICATION, EXPLICIT)])
+    with ExitStack() as open_:
+        for _ in range(DOOR.maximum_associations + 1):
+            connection = open_.enter_context(wire.connected(node.port))
+            connection.sendall(asks)
+            assert wire.received(connection) in ((3, b"\x00\x01\x02\x01"), (7, b"\0\0\2\0"))
+        echo(receiving.peer(node))
