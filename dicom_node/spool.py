@@ -8,6 +8,7 @@
     DATA/results/JOB/DESTINATION/ objects that were made
     DATA/results/JOB/film.dcm     whose film was read, without pixels
     DATA/quarantine/              what cannot be used, named by the SHA-256 of its bytes
+    DATA/ballast                  given up when nothing is free (see retention.ballast)
 
 Names of files and folders are UIDs, numbers and digests: none holds an identity.
 """

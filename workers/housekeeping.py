@@ -10,6 +10,7 @@ from pathlib import Path
 from dicom_node import queue
 from dicom_node.errors import Unreachable
 from dicom_node.ledger import announcements, commitments
+from dicom_node.retention.ballast import keep_ballast
 from dicom_node.retention.room import make_room
 from dicom_node.retention.sweep import sweep
 from dicom_node.units import size_text
@@ -92,6 +93,7 @@ class Housekeeper:
             announcements.forget(database)
             commitments.forget(database)
             queue.forget(self._site.settings.node.data)
+            keep_ballast(spool, self._low)
         except Unreachable as error:
             log.warning("nothing is deleted: %s; trying again", error)
             return False

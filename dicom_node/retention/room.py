@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dicom_node.ledger import kept
 from dicom_node.ledger.database import Database
 from dicom_node.retention import rules
+from dicom_node.retention.ballast import drop_ballast
 from dicom_node.retention.deleting import FOR_ROOM, delete_study, priors_here, studies_here
 from dicom_node.sections import RetentionSection
 from dicom_node.spool import Spool
@@ -36,6 +37,7 @@ def make_room(
     made = Made(enough=spool.free_bytes() >= low_bytes)
     if made.enough:
         return made
+    drop_ballast(spool)
     # A step at a time: each looks at the disk anew, for other edges make room as well.
     for kind in _deleted(database, spool, retention):
         made.priors += kind == "prior"

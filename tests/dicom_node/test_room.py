@@ -1,18 +1,31 @@
-"""The written order in which files go when the disk is short: the decision alone."""
+"""The written order in which files go when the disk is short: the decision alone, and a disk on
+which nothing is free. The whole is in ``tests/workers/test_housekeeping.py``.
+"""
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 
 import pytest
+from sqlalchemy import update
 
+from dicom_node.ledger import arrivals, tables
+from dicom_node.ledger.arrivals import Arrival
+from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import State
 from dicom_node.ledger.kept import Ended, Needed
 from dicom_node.retention import rules
+from dicom_node.retention.ballast import keep_ballast
+from dicom_node.retention.room import make_room
 from dicom_node.retention.rules import CachedPrior
 from dicom_node.sections import RetentionSection
+from dicom_node.spool import Spool
 
-DAY = 86_400
+DAY, MIB = 86_400, 1024**2
 NOW = 1000.0 * DAY
 RETENTION = RetentionSection.model_validate(
     {"done": "7 days", "under_pressure": "1 day", "refused": "3 days", "failed": "30 days"}
@@ -78,3 +91,35 @@ def test_of_a_size_the_newest_stay() -> None:
     assert rules.over_size(newest_first, 8) == ["a"]
     assert rules.over_size(newest_first, 7) == ["a", "b"]
     assert rules.over_size(newest_first, 12) == []
+
+
+def test_a_disk_on_which_nothing_is_free_empties_itself(tmp_path: Path) -> None:
+    """Somebody else filled it up, and the ledger, which is to be told of each deletion, has no
+    room either.
+    """
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(tmp_path)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    try:
+        spool = Spool(tmp_path)
+        database = Database(f"sqlite:///{tmp_path}/ledger.sqlite3")
+        keep_ballast(spool, MIB)
+        film = spool.study("1.2") / "1.2.1.dcm"
+        film.parent.mkdir()
+        film.write_bytes(bytes(2 * MIB))
+        path = PurePosixPath(spool.below(film))
+        arrivals.record(database, [Arrival("1.2", "1.2.1", "1.3", path, "0" * 64, True)])
+        with database.writing() as connection:
+            connection.execute(update(tables.jobs).values(state="done", state_since=0))
+        with suppress(OSError), (tmp_path / "log of another").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        assert spool.free_bytes() == 0
+
+        made = make_room(database, spool, RETENTION, 3 * MIB)
+
+        assert (made.studies, made.enough) == (1, True)
+        assert not film.exists()
+        database.close()
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)

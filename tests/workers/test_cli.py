@@ -34,6 +34,7 @@ COMMANDS = (
     "jobs",
     "show",
     "check",
+    "disk",
     "retry",
     "init",
     "migrate",

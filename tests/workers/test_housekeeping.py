@@ -178,8 +178,8 @@ def test_a_disk_that_fills_gives_up_its_files_in_the_written_order(
     assert {one for one in full.sent if not full.is_here(one)} == gone
     assert full.told(older)[-1] == "received files deleted: the disk was short of room"
     assert any("object answered A700: less is free" in one.said for one in full.edges)
-    ballast = full.data / "ballast"
-    ballast.write_bytes(bytes(FILM))
+    ballast = full.data / "of another"
+    ballast.write_bytes(bytes(2 * FILM))
     assert not send()[1]
     assert any("rejected: less is free on the disk" in one.said for one in full.edges)
     ballast.unlink()
