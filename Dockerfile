@@ -18,7 +18,7 @@ COPY config config
 COPY dicom_node dicom_node
 COPY models models
 COPY workers workers
-RUN pip install --constraint constraints.txt .
+RUN pip install --constraint constraints.txt '.[postgresql]'
 
 FROM build-edge AS build-worker
 ARG TORCH_INDEX=

@@ -20,7 +20,7 @@ from dicom_node.errors import Misconfigured, Unreachable
 
 #: A message that no worker took for so long is worth nothing: the sweeper has rung again since.
 _EXPIRES_SECONDS = 60
-_ANSWER_SECONDS, _PING_SECONDS = 5.0, 10.0
+_ANSWER_SECONDS, _PING_SECONDS = 5.0, 5.0
 _FILES = "filesystem://localhost"  # kombu warns at each message without a host
 _EXPECTED = "expected for example redis://HOST:6379/0, or nothing"
 

@@ -10,11 +10,15 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import peers
 import pytest
@@ -29,13 +33,20 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
 NODE_YAML = ROOT / "config" / "compose" / "node.yaml"
-BROKER = "redis://redis:6379/0"
 OURS = ("edge", "sender", "worker")
 
 
 def _interpolated(text: str) -> str:
     """As Compose fills it in on a machine that sets no variable."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the script makes for ``/run/secrets``."""
+    folder = tmp_path_factory.mktemp("compose") / "secrets"
+    peers.call(str(ROOT / "config" / "compose" / "secrets.sh"), folder)
+    return folder
 
 
 def _instructions(name: str) -> list[list[str]]:
@@ -81,7 +92,7 @@ def test_the_specification_is_not_followed_by_just_anything(tmp_path: Path) -> N
 
 
 def test_every_service_is_there() -> None:
-    assert set(SERVICES) == {"edge", "worker", "sender", "redis", "orthanc"}
+    assert set(SERVICES) == {"edge", "worker", "sender", "redis", "postgresql", "orthanc"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -134,11 +145,12 @@ def test_the_ports_are_those_of_the_node_and_of_the_pacs() -> None:
         for name, service in SERVICES.items()
     }
     assert inside == {
-        "edge": [loaded.node.port],
+        "edge": [loaded.tls.port],  # and not node.port, which is plain
         "orthanc": [pacs["DicomPort"], pacs["HttpPort"]],
         "sender": [],
         "worker": [],
         "redis": [],
+        "postgresql": [],
     }
     for service in SERVICES.values():
         for port in service.get("ports", []):
@@ -149,8 +161,14 @@ def test_node_and_pacs_know_each_other() -> None:
     loaded = settings.load(NODE_YAML)
     pacs = json.loads((ROOT / "config" / "compose" / "orthanc.json").read_text("utf-8"))
     assert pacs["DicomModalities"] == {
-        "dicom-node": [loaded.node.ae_title, "edge", loaded.node.port]
+        "dicom-node": {
+            "AET": loaded.node.ae_title,
+            "Host": "edge",
+            "Port": loaded.tls.port,
+            "UseDicomTls": True,
+        }
     }
+    assert list(loaded.tls.callers) == [pacs["DicomAet"]]
     assert loaded.node.host == "0.0.0.0"
     assert pacs["DicomAet"] in loaded.receive.calling_ae_titles
     assert loaded.archive is not None
@@ -158,7 +176,6 @@ def test_node_and_pacs_know_each_other() -> None:
         assert (peer.ae_title, peer.host, peer.port) == (pacs["DicomAet"], "orthanc", 4242)
         assert peer.host in SERVICES
     assert all(destination.test for destination in loaded.destinations)
-    assert loaded.broker.url == BROKER
 
 
 def test_the_edges_health_is_asked_by_a_title_that_it_lets_in() -> None:
@@ -170,7 +187,7 @@ def test_the_edges_health_is_asked_by_a_title_that_it_lets_in() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
-def test_every_mount_exists(name: str) -> None:
+def test_every_mount_exists(name: str, made: Path) -> None:
     for mount in _mounts(SERVICES[name]):
         if mount["type"] == "bind":
             assert (ROOT / mount["source"]).exists()
@@ -178,7 +195,8 @@ def test_every_mount_exists(name: str) -> None:
         else:
             assert mount["source"] in COMPOSE["volumes"]
     for secret in SERVICES[name].get("secrets", []):
-        assert Path(_interpolated(COMPOSE["secrets"][secret]["file"])).exists()
+        file = _interpolated(COMPOSE["secrets"][secret]["file"])
+        assert Path(file.replace("./secrets", str(made))).exists()
 
 
 def test_the_volumes_are_used_and_shared() -> None:
@@ -191,6 +209,7 @@ def test_the_volumes_are_used_and_shared() -> None:
         "data": {"edge", "sender", "worker"},
         "weights": {"worker"},
         "redis": {"redis"},
+        "postgresql": {"postgresql"},
         "orthanc": {"orthanc"},
     }
     weights = [mount for mount in _mounts(SERVICES["worker"]) if mount["source"] == "weights"]
@@ -206,6 +225,46 @@ def test_nobody_is_root() -> None:
             assert users[-1] not in ("root", "0"), name
         else:
             assert service["user"] not in ("root", "0"), name
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_container_can_write_only_where_it_has_to_and_has_no_capability(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "/tmp" in service["tmpfs"]
+    assert "privileged" not in service
+    assert "cap_add" not in service
+
+
+def test_each_container_has_only_its_own_secrets(made: Path) -> None:
+    """A worker, for one, knows no password of Redis' administrator and no key of the edge."""
+    keys = {name: set(service.get("secrets", [])) for name, service in SERVICES.items()}
+    for secret in ("edge.key", "orthanc.key", "redis.key", "postgresql.key", "redis_password"):
+        (user,) = [name for name, known in keys.items() if secret in known]
+        assert secret.startswith(user)
+    assert (made.stat().st_mode & 0o777) == 0o700
+    assert "authority.key" not in COMPOSE["secrets"]
+    for text in (FILE, NODE_YAML, *(ROOT / "config" / "compose").glob("*.conf")):
+        for secret in ("redis_password", "postgresql_password"):
+            assert (made / secret).read_text("utf-8") not in text.read_text("utf-8")
+    assert "!secrets" not in (ROOT / ".dockerignore").read_text("utf-8")
+
+
+def test_the_urls_that_the_script_makes_are_those_of_the_services(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "_SECRETS", made)
+    loaded = settings.load(NODE_YAML)
+    password = (made / "redis_password").read_text("utf-8")
+    assert loaded.broker.url == f"rediss://:{password}@redis:6379/0"
+    ledger = urlsplit(loaded.ledger_url)
+    assert ledger.hostname in SERVICES
+    assert ledger.password == (made / "postgresql_password").read_text("utf-8")
+    assert ledger.username == SERVICES["postgresql"]["environment"]["POSTGRES_USER"]
+    query = parse_qs(ledger.query)
+    assert query == {"sslmode": ["verify-full"], "sslrootcert": [str(loaded.broker.authority)]}
 
 
 def test_the_shared_volume_belongs_to_the_user() -> None:
@@ -262,12 +321,22 @@ def test_a_secret_of_somebody_else_does_not_disturb_the_settings(
     settings.load(NODE_YAML)
 
 
-def test_the_pacs_forwards_what_is_stable(rg1: Path, tmp_path: Path) -> None:
+class _SecureStoreScp(peers.StoreScp):
+    def answers(self) -> bool:
+        with suppress(OSError), socket.create_connection((peers.HOST, self.dicom_port)):
+            return True
+        return False
+
+
+def test_the_pacs_forwards_by_tls_what_is_stable(rg1: Path, tmp_path: Path, made: Path) -> None:
     """The files that the container of the test PACS mounts, in a real Orthanc."""
     folder = ROOT / "config" / "compose"
     pacs = json.loads((folder / "orthanc.json").read_text("utf-8"))
-    aet, _, _ = pacs["DicomModalities"]["dicom-node"]
-    with peers.StoreScp(tmp_path / "node", aet=aet) as node:
+    there = pacs["DicomModalities"]["dicom-node"]
+    aet = there["AET"]
+    certificate = [str(made / "edge.key"), str(made / "edge.crt")]
+    options = ["+tls", *certificate, "+cf", str(made / "authority.crt")]
+    with _SecureStoreScp(tmp_path / "node", aet=aet, options=options) as node:
         kept = (
             "StorageDirectory",
             "IndexDirectory",
@@ -276,7 +345,12 @@ def test_the_pacs_forwards_what_is_stable(rg1: Path, tmp_path: Path) -> None:
             "RemoteAccessAllowed",
         )
         theirs = {key: value for key, value in pacs.items() if key not in kept}
-        theirs["DicomModalities"] = {"dicom-node": [aet, peers.HOST, node.dicom_port]}
+        theirs = {
+            key: value.replace("/run/secrets", str(made)) if isinstance(value, str) else value
+            for key, value in theirs.items()
+        }
+        here = {"Host": peers.HOST, "Port": node.dicom_port}
+        theirs["DicomModalities"] = {"dicom-node": there | here}
         theirs["LuaScripts"] = [str(folder / Path(name).name) for name in pacs["LuaScripts"]]
         theirs["StableAge"] = 1
         assert {mount["target"] for mount in _mounts(SERVICES["orthanc"])} >= set(
@@ -289,24 +363,80 @@ def test_the_pacs_forwards_what_is_stable(rg1: Path, tmp_path: Path) -> None:
     assert dcmread(node.files()[0], stop_before_pixels=True).SOPInstanceUID == film.SOPInstanceUID
 
 
+def _here(command: str, made: Path, **places: object) -> str:
+    """A command of the deployment, with the places that it has on this machine."""
+    for place, here in {"/run/secrets": made, "$$": "$", **places}.items():
+        command = command.replace(place, str(here))
+    return command
+
+
+class _Redis(peers.Server):
+    """Debian's Redis as the deployment starts it, which is by TLS and with its password only."""
+
+    def __init__(self, folder: Path, made: Path) -> None:
+        super().__init__(folder)
+        self.port = peers.free_port()
+        self.url = (made / "dicom_node_broker__url").read_text("utf-8")
+        self.url = self.url.replace("@redis:6379", f"@localhost:{self.port}")
+        config = (ROOT / "config" / "compose" / "redis.conf").read_text("utf-8")
+        config = _here(config, made).replace("6379", str(self.port))
+        (folder / "redis.conf").write_text(config.replace("dir /data", f"dir {folder}"), "utf-8")
+        self._places: dict[str, object] = {"/etc/redis/redis.conf": folder / "redis.conf"}
+        self._made = made
+        peers.need("redis-server", "redis-server")
+
+    def command(self) -> list[str]:
+        service = SERVICES["redis"]
+        (command,) = service["command"]
+        return [*service["entrypoint"], _here(command, self._made, **self._places)]
+
+    def answers(self) -> bool:
+        kind, test = SERVICES["redis"]["healthcheck"]["test"]
+        assert kind == "CMD-SHELL"
+        asked = _here(test, self._made, **{"redis-cli": f"redis-cli -p {self.port}"})
+        return peers.call("/bin/sh", "-c", asked, check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def broker(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Redis]:
+    with _Redis(tmp_path_factory.mktemp("redis"), made) as server:
+        yield server
+
+
+def test_redis_answers_nobody_without_tls_and_password(broker: _Redis, made: Path) -> None:
+    cli = [peers.need("redis-cli", "redis-tools"), "-p", broker.port]
+    by_tls = ["--tls", "--cacert", made / "authority.crt"]
+    program, *asked = map(str, [*cli, "ping"])
+    assert "PONG" not in peers.call(program, *asked, check=False).stdout
+    program, *asked = map(str, [*cli, *by_tls, "ping"])
+    assert "NOAUTH" in peers.call(program, *asked, check=False).stdout
+
+
 class _Part(peers.Server):
     """One of our services, with the file of the deployment but on this machine."""
 
-    def __init__(self, folder: Path, name: str, broker: str) -> None:
+    def __init__(self, folder: Path, name: str, broker: _Redis, made: Path) -> None:
         super().__init__(folder)
         self.name = name
         self.port = peers.free_port()
-        self._environment = {
+        key = folder / "edge.key"  # not in /run/secrets here, where all may read it
+        shutil.copy(made / "edge.key", key)
+        key.chmod(0o600)
+        self.environment = {
             "DICOM_NODE_NODE__DATA": str(folder / "data"),
             "DICOM_NODE_NODE__HOST": peers.HOST,
             "DICOM_NODE_NODE__PORT": str(self.port),
-            "DICOM_NODE_BROKER__URL": broker,
+            "DICOM_NODE_TLS__PORT": str(peers.free_port()),
+            "DICOM_NODE_TLS__CERTIFICATE": str(made / "edge.crt"),
+            "DICOM_NODE_TLS__KEY": str(key),
+            "DICOM_NODE_TLS__AUTHORITY": str(made / "authority.crt"),
+            "DICOM_NODE_BROKER__URL": broker.url,
+            "DICOM_NODE_BROKER__AUTHORITY": str(made / "authority.crt"),
         }
-        self._broker = broker
 
     def start(self) -> None:
         previous = dict(os.environ)
-        os.environ.update(self._environment)
+        os.environ.update(self.environment)
         try:
             super().start()
         finally:
@@ -319,24 +449,18 @@ class _Part(peers.Server):
     def answers(self) -> bool:
         """What the healthcheck of this service says."""
         kind, *test = SERVICES[self.name]["healthcheck"]["test"]
-        test = [
-            part.replace(BROKER, self._broker)
-            .replace("$$", "$")
-            .replace("--timeout 10", "--timeout 2")
-            for part in test
-        ]
-        test = [str(self.port) if part == "11112" else part for part in test]
-        command = ["/bin/sh", "-c", *test] if kind == "CMD-SHELL" else test
+        assert kind == "CMD"
+        here = {"11112": str(self.port), "/etc/dicom-node/compose/node.yaml": str(NODE_YAML)}
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = dict(os.environ) | {"PATH": path, "HOSTNAME": socket.gethostname()}
+        environment = dict(os.environ) | self.environment | {"PATH": path}
+        command = [here.get(part, part) for part in test]
         done = subprocess.run(command, env=environment, capture_output=True, check=False)
         return done.returncode == 0
 
 
 @pytest.mark.parametrize("name", ["edge", "sender"])
-def test_its_health_is_seen(name: str, redis: peers.Redis, tmp_path: Path) -> None:
-    part = _Part(tmp_path / name, name, redis.url)
-    assert not part.answers()
+def test_its_health_is_seen(name: str, broker: _Redis, made: Path, tmp_path: Path) -> None:
+    part = _Part(tmp_path / name, name, broker, made)
     with part:
         assert part.answers()
     assert not part.answers()

@@ -25,6 +25,7 @@ from dicom_node.ledger import jobs
 from dicom_node.ledger.database import Database
 
 SECRET = "open-sesame"
+_COMPOSE = Path(__file__).resolve().parents[2] / "config" / "compose"
 
 
 @pytest.fixture(scope="module")
@@ -159,8 +160,7 @@ class SecurePostgreSQL(peers.PostgreSQL):
         with engine.begin() as connection:
             connection.execute(text(f"ALTER ROLE node PASSWORD '{password}'"))
         engine.dispose()
-        rule = "hostssl all all 127.0.0.1/32 scram-sha-256\n"
-        (self._data / "pg_hba.conf").write_text(rule)
+        shutil.copy(_COMPOSE / "pg_hba.conf", self._data / "pg_hba.conf")
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
         time.sleep(1)
