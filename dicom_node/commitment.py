@@ -24,7 +24,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 
 from dicom_node.association import association
 from dicom_node.errors import BadStudy, Rejected, Unreachable
-from dicom_node.headers import UNDECODABLE
+from dicom_node.headers import CORRUPT, items_in
 from dicom_node.ledger import commitments
 from dicom_node.ledger.commitments import Outcome, Report
 from dicom_node.ledger.database import Database
@@ -39,6 +39,7 @@ REPORTED_BY = StorageCommitmentPushModel
 _REQUEST_COMMITMENT = 1  # Action Type ID, PS3.4 Table J.3.2-1
 _SUCCESSFUL, _FAILURES_EXIST = 1, 2  # Event Type ID, PS3.4 Table J.3.3-1
 _LOOK_AGAIN_SECONDS = 0.2
+_MOST_ITEMS = 50_000  # of a report: each takes a hundred times its bytes once it is decoded
 
 _SUCCESS = 0x0000
 _PROCESSING_FAILURE = 0x0110
@@ -46,8 +47,9 @@ _NO_SUCH_INSTANCE = 0x0112
 _NO_SUCH_EVENT = 0x0113
 _INVALID_ARGUMENT = 0x0115
 _UNRECOGNISED_OPERATION = 0x0211
+_RESOURCE_LIMITATION = 0x0213
 #: Of an N-ACTION that may succeed later (PS3.7 10.1.4.1.10).
-_PASSING = (_PROCESSING_FAILURE, 0x0213)
+_PASSING = (_PROCESSING_FAILURE, _RESOURCE_LIMITATION)
 
 #: Failure Reasons (0008,1197), PS3.3 C.14.1.1.
 _REASONS = {
@@ -144,10 +146,6 @@ def _answer(database: Database, event: Any) -> Answer:
     except Unreachable as error:
         log.error("commitment report answered 0110: %s", error)  # noqa: TRY400 - no bug of ours
         return _status(_PROCESSING_FAILURE, "the ledger does not answer; try again"), None
-    except UNDECODABLE as error:
-        text = f"the event information cannot be decoded ({type(error).__name__})"
-        log.warning("commitment report answered 0110: %s", text)
-        return _status(_PROCESSING_FAILURE, text), None
     return _status(_SUCCESS), None
 
 
@@ -159,7 +157,7 @@ def _take(database: Database, event: Any) -> None:
         raise _Refused(_NO_SUCH_EVENT, "storage commitment knows no such event")
     if not request.EventInformation:
         raise _Refused(_INVALID_ARGUMENT, "the event information is missing")
-    given = _report(event.event_information, str(event.assoc.remote["ae_title"]).strip())
+    given = _decoded(event)
     match commitments.report(database, given):
         case Outcome.UNKNOWN:
             # Whoever else reports learns no more than that.
@@ -174,6 +172,16 @@ def _take(database: Database, event: Any) -> None:
             )
 
 
+def _decoded(event: Any) -> Report:
+    if items_in(event.request.EventInformation) > _MOST_ITEMS:
+        raise _Refused(_RESOURCE_LIMITATION, f"more than {_MOST_ITEMS} items")
+    try:
+        return _report(event.event_information, str(event.assoc.remote["ae_title"]).strip())
+    except CORRUPT as error:
+        text = f"the event information cannot be decoded ({type(error).__name__})"
+        raise _Refused(_PROCESSING_FAILURE, text) from None
+
+
 def _report(information: Dataset, reporter: str) -> Report:
     return Report(
         transaction_uid=_uid(information, "TransactionUID"),
@@ -183,12 +191,15 @@ def _report(information: Dataset, reporter: str) -> Report:
             for item in _items(information, "ReferencedSOPSequence")
         ),
         failed={
-            _uid(item, "ReferencedSOPInstanceUID"): int(
-                item.get("FailureReason") or _PROCESSING_FAILURE
-            )
+            _uid(item, "ReferencedSOPInstanceUID"): _reason(item)
             for item in _items(information, "FailedSOPSequence")
         },
     )
+
+
+def _reason(item: Dataset) -> int:
+    """VR US, whatever VR the item states; what it does not say is a processing failure."""
+    return int(item.get("FailureReason") or _PROCESSING_FAILURE) & 0xFFFF
 
 
 def _items(information: Dataset, keyword: str) -> Iterator[Dataset]:

@@ -76,5 +76,5 @@ def duration_text(seconds: float) -> str:
         key=lambda one: one[1],
         default=("second", 1),
     )
-    count = f"{seconds / unit:.3g}"
+    count = f"{round(seconds / unit, 2):g}"
     return f"{count} {name}" if count == "1" else f"{count} {name}s"

@@ -62,13 +62,17 @@ def _ask(
     doublings = min(max((known[row.id].asked for row in wanted), default=0), _MOST_DOUBLINGS)
     transaction = derived_uid("commitment", uuid.uuid4())
     database, peer = errand.site.database, errand.peer
-    if not wanted or not commitments.enter(
-        database,
-        errand.job,
-        wanted,
-        transaction,
-        ae_title=peer.ae_title,
-        seconds=delivery.commitment_seconds * 2**doublings,
+    if (
+        not wanted
+        or not errand.lease.holds()
+        or not commitments.enter(
+            database,
+            errand.job,
+            wanted,
+            transaction,
+            ae_title=peer.ae_title,
+            seconds=delivery.commitment_seconds * 2**doublings,
+        )
     ):
         return None
     objects = [(row.made.sop_class_uid, row.made.sop_instance_uid) for row in wanted]

@@ -26,11 +26,13 @@ class Lease:
 
     def holds(self) -> bool:
         """Whether the job is still this sender's; before each thing that takes its time."""
-        seconds = longest_task_seconds(self.site.settings)
-        if time.monotonic() - self._since < seconds * _RENEW_AFTER:
+        seconds, asked = longest_task_seconds(self.site.settings), time.monotonic()
+        if asked - self._since < seconds * _RENEW_AFTER:
             return True
-        self._since = time.monotonic()
-        return leases.renew(self.site.database, self.job, seconds)
+        if not leases.renew(self.site.database, self.job, seconds):
+            return False
+        self._since = asked
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,8 +133,9 @@ def longest_task_seconds(chosen: Settings) -> float:
     # and once to count the images of the study itself.
     archive = chosen.archive.timeout_seconds if chosen.archive else 0
     fetching = chosen.limits.prior_wait_seconds + 6 * archive
-    # Between two looks at its lease a sender connects, sends, and is answered.
+    # Between two looks at its lease a sender connects, sends, is answered, and awaits a report.
     sending = 4 * max((one.timeout_seconds for one in chosen.destinations), default=0)
+    sending += chosen.delivery.commitment_open_seconds
     return _LEASE_MARGIN * max(chosen.limits.reading_seconds, fetching, sending)
 
 

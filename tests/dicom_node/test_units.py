@@ -131,9 +131,10 @@ def test_people_are_told_in_units() -> None:
         "3.0 MiB",
         "1.5 GiB",
     ]
-    assert [duration_text(one) for one in (3600, 86_400, 604_800, 129_600)] == [
+    assert [duration_text(one) for one in (3600, 86_400, 604_800, 129_600, 3650 * 86_400)] == [
         "1 hour",
         "1 day",
         "7 days",
         "1.5 days",
+        "3650 days",
     ]

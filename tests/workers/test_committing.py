@@ -31,10 +31,12 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 from sqlalchemy import update
 from stages import Node, destination
 
+from dicom_node import commitment
 from dicom_node.ledger import commitments, deliveries, jobs, retrying, tables
 from dicom_node.ledger.jobs import DELIVER, State
 from dicom_node.outputs.rejection import Reason
 from workers import checking, edge, retracting, way
+from workers.errand import Lease
 
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 COMMITTED = "committed by the destination"
@@ -188,7 +190,7 @@ def test_an_archive_that_knows_nothing_of_roles_is_understood(node: Node, film: 
 
 
 def test_what_is_wrong_with_a_report_is_answered_and_changes_nothing(
-    node: Node, film: Path
+    node: Node, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with listening(node), archive_of(node, reports_never).running() as archive:
         job = read(node, film, archive, wait=0)
@@ -204,6 +206,9 @@ def test_what_is_wrong_with_a_report_is_answered_and_changes_nothing(
         assert archive.report(bare) == 0x0115
         assert archive.report(None) == 0x0115
         assert archive.report(strange) == 0x0115
+        with monkeypatch.context() as few:
+            few.setattr(commitment, "_MOST_ITEMS", 1)
+            assert archive.report(of(asked)) == 0x0213, "of two objects"
         assert archive.report(of(asked), event=3) == 0x0113
         assert archive.report(of(asked), instance="1.2.3") == 0x0112
         assert archive.report(of(asked, only=[], also=["1.2.840.99.2"])) == 0
@@ -560,6 +565,19 @@ def test_a_sender_makes_its_lease_longer_while_it_works_and_stops_once_it_has_lo
     assert lease_seen[0] > 60, "it was leased for 5 s, and is held for longer"
     assert len(archive.stored) == 1, "the second one is the other sender's"
     assert {state for state, _ in proven(node, job)} == {"sending"}
+
+
+def test_a_sender_that_has_lost_its_study_is_told_so_each_time_it_asks(
+    node: Node, film: Path
+) -> None:
+    with archive_of(node, None).running() as archive:
+        job = read(node, film, archive)
+    lost = jobs.lease(node.site.database, DELIVER, owner="slow", seconds=60, attempts=9)
+    assert lost is not None
+    lease = Lease(node.site, lost, _since=-1e9)
+    node.make_due(job, lease_until=1.0)
+    assert jobs.lease(node.site.database, DELIVER, owner="other", seconds=60, attempts=9)
+    assert [lease.holds(), lease.holds()] == [False, False]
 
 
 # Notes are objects as well
