@@ -1,0 +1,1 @@
+"""Benches that need peers: what ``make bench-...`` runs."""
