@@ -53,6 +53,8 @@ _DEFLATED = (
     "1.2.840.10008.1.2.4.95",  # JPIP Referenced Deflate
     "1.2.840.10008.1.2.4.205",  # JPIP HTJ2K Referenced Deflate
 )
+#: Most of what comes: whether its VR is implicit, and whether it is little endian (PS3.5 A.1, A.2).
+_SIMPLE = {"1.2.840.10008.1.2": (True, True), "1.2.840.10008.1.2.1": (False, True)}
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 _PREAMBLE_BYTES = 132  # with the prefix DICM (PS3.10 7.1)
 _GROUP_LENGTH_BYTES = 12  # the element (0002,0000) itself, which it does not count
@@ -62,12 +64,18 @@ _PIECE_BYTES = 65_536
 
 
 def first_part(
-    path: Path, keywords: Collection[str], *, needed: Collection[str], bound: Bound = AT_THE_DOOR
+    path: Path,
+    keywords: Collection[str],
+    *,
+    needed: Collection[str],
+    bound: Bound = AT_THE_DOOR,
+    known: tuple[str, int] | None = None,
 ) -> Dataset:
     """Some elements of a Part 10 file that stand before its pixels.
 
     Reading ends behind the last of ``keywords`` once all ``needed`` have been seen, else (in a
     data set out of order, against PS3.5 7.1) at the pixels. Elements between are passed over.
+    ``known`` is what :func:`data_set_of` would say of the file, where that is known already.
 
     Raises:
         BadStudy: more than ``bound`` would have to be read, or an element is cut short.
@@ -84,6 +92,13 @@ def first_part(
             _check_value(tag, length, bound.value)
         return tag in _PIXELS or (tag > last and not missing)
 
+    if known is not None and known[0] in _SIMPLE:
+        with path.open("rb") as file:
+            file.seek(known[1])
+            source = _Sparing(file, bound)
+            return source.telling(
+                lambda: read_dataset(source, *_SIMPLE[known[0]], stop_when=stop, specific_tags=tags)  # type: ignore[arg-type]
+            )
     return _read(path, bound, lambda _: stop, tags)
 
 

@@ -154,9 +154,11 @@ class Spool:
         mark = folder / _MARK
         with self._filing:
             self._make(folder)
-            return durable.write(mark, digest.encode(), replace=False) or (
-                mark.read_text() == digest
-            )
+            try:
+                return mark.read_text() == digest
+            except FileNotFoundError:
+                written = durable.write(mark, digest.encode(), replace=False)
+            return written or mark.read_text() == digest
 
     def generation(self, study_instance_uid: str) -> object:
         """Another one once a received study was deleted and comes anew; None before it came."""

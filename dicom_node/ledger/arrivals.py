@@ -54,13 +54,17 @@ def record(
     An association of this edge that was forgotten meanwhile, the edge having seemed dead, is open
     again for ``lease`` seconds.
     """
+    ties = dict.fromkeys((one.association, one.study_instance_uid) for one in arrivals)
+    named = {(one.study_instance_uid, one.sop_instance_uid): one for one in reversed(arrivals)}
     with database.writing() as connection:
-        for arrival in arrivals:
-            if arrival.association:
-                _open(connection, arrival.association, edge, lease)
-                _tie(connection, arrival.association, arrival.study_instance_uid)
-            if not _known(connection, arrival):
-                _enter(connection, arrival)
+        for association in dict.fromkeys(association for association, _ in ties if association):
+            _open(connection, association, edge, lease)
+        for association, study in ties:
+            if association:
+                _tie(connection, association, study)
+        for known in _entered(connection, list(named)):
+            del named[known]
+        _enter(connection, list(reversed(named.values())))
 
 
 def open_association(database: Database, association: str, edge: str, lease: float) -> None:
@@ -148,14 +152,16 @@ class Entered:
 
 def entered(database: Database, study_instance_uid: str, sop_instance_uid: str) -> Entered | None:
     """An object that was entered before."""
+    key = study_instance_uid, sop_instance_uid
+    return entered_of(database, [key]).get(key)
+
+
+def entered_of(
+    database: Database, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Entered]:
+    """Those of some objects (Study and SOP Instance UID) that were entered before."""
     with database.reading() as connection:
-        row = connection.execute(
-            select(instances.c.sha256, instances.c.path).where(
-                instances.c.study_instance_uid == study_instance_uid,
-                instances.c.sop_instance_uid == sop_instance_uid,
-            )
-        ).first()
-    return None if row is None else Entered(row.sha256, deleted=not row.path)
+        return _entered(connection, keys)
 
 
 def asked_for(database: Database, study_instance_uid: str, archive_ae_title: str) -> bool:
@@ -187,34 +193,55 @@ def _tie(connection: Connection, association: str, study_instance_uid: str) -> N
         connection.execute(insert(association_studies).values(**row))
 
 
-def _known(connection: Connection, arrival: Arrival) -> bool:
-    return (
-        connection.execute(
-            select(instances.c.sop_instance_uid).where(
-                instances.c.study_instance_uid == arrival.study_instance_uid,
-                instances.c.sop_instance_uid == arrival.sop_instance_uid,
+def _entered(
+    connection: Connection, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Entered]:
+    found = {}
+    asked = set(keys)
+    for some in (keys[at : at + _AT_ONCE] for at in range(0, len(keys), _AT_ONCE)):
+        rows = connection.execute(
+            select(
+                instances.c.study_instance_uid,
+                instances.c.sop_instance_uid,
+                instances.c.sha256,
+                instances.c.path,
+            ).where(
+                instances.c.study_instance_uid.in_({study for study, _ in some}),
+                instances.c.sop_instance_uid.in_([uid for _, uid in some]),
             )
-        ).first()
-        is not None
-    )
-
-
-def _enter(connection: Connection, arrival: Arrival) -> None:
-    job = _arriving_job(connection, arrival) if arrival.opens_job else None
-    connection.execute(
-        insert(instances).values(
-            study_instance_uid=arrival.study_instance_uid,
-            sop_instance_uid=arrival.sop_instance_uid,
-            sop_class_uid=arrival.sop_class_uid,
-            job_id=job,
-            path=str(arrival.path),
-            sha256=arrival.sha256,
-            received_at=now(),
-            calling=arrival.calling,
         )
-    )
-    if arrival.assessment is not None:
-        assessments.enter(connection, arrival.assessment, arrival.calling)
+        for study, uid, sha256, path in rows:
+            if (study, uid) in asked:
+                found[study, uid] = Entered(sha256, deleted=not path)
+    return found
+
+
+def _enter(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+    """Enter objects that are not known."""
+    if not arrivals:
+        return
+    jobs_of: dict[str, tuple[int, Priority]] = {}
+    rows = []
+    for one in arrivals:
+        job = jobs_of.get(one.study_instance_uid)
+        if one.opens_job and (job is None or job[1] < one.priority):
+            job = _arriving_job(connection, one), one.priority
+            jobs_of[one.study_instance_uid] = job
+        rows.append(
+            {
+                "study_instance_uid": one.study_instance_uid,
+                "sop_instance_uid": one.sop_instance_uid,
+                "sop_class_uid": one.sop_class_uid,
+                "job_id": job[0] if job is not None and one.opens_job else None,
+                "path": str(one.path),
+                "sha256": one.sha256,
+                "calling": one.calling,
+            }
+        )
+    connection.execute(insert(instances).values(received_at=now()), rows)
+    for one in arrivals:
+        if one.assessment is not None:
+            assessments.enter(connection, one.assessment, one.calling)
 
 
 def _arriving_job(connection: Connection, arrival: Arrival) -> int:

@@ -43,14 +43,14 @@ class Header:
     priority: Priority
 
 
-def read_header(path: Path) -> Header:
-    """What filing needs of a Part 10 file.
+def read_header(path: Path, known: tuple[str, int] | None = None) -> Header:
+    """What filing needs of a Part 10 file; ``known`` as ``partial.data_set_of`` says it, if it is.
 
     Raises:
         BadStudy: it cannot be decoded, or lacks a UID.
     """
     try:
-        dataset = first_part(path, _HEADER, needed=_NEEDED)
+        dataset = first_part(path, _HEADER, needed=_NEEDED, known=known)
         return Header(
             sop_class_uid=_uid(dataset, "SOPClassUID"),
             sop_instance_uid=_uid(dataset, "SOPInstanceUID"),

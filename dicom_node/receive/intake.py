@@ -9,12 +9,13 @@ file for each. And what it cannot take apart ends its thread with a trace, the c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
-from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.fsm import InvalidEventError, StateMachine
 
 from dicom_node.headers import UNDECODABLE
+from dicom_node.receive.messages import Messages
 
 #: Of a command set (PS3.7 6.3.1), at most. A C-STORE's takes some hundred bytes.
 LARGEST_COMMAND_BYTES = 65_536
@@ -34,13 +35,13 @@ _NO_MESSAGE = "it sent what is no DICOM message"
 Dismiss = Callable[[Any, str], None]
 
 
-def guard(association: Any, largest_object_bytes: int, dismiss: Dismiss) -> None:
+def guard(association: Any, incoming: Path, largest_object_bytes: int, dismiss: Dismiss) -> None:
     """Take what comes over a connection by the parts below; before its association begins.
 
-    Of an object larger than ``largest_object_bytes`` (as a file) the rest is passed over as it
+    Objects come in as files of the folder ``incoming``. Of an object larger than ``largest_object_bytes`` (as a file) the rest is passed over as it
     comes in: the file is one byte larger than that, and known to be too large by it.
     """
-    association.dimse = _Messages(association, largest_object_bytes, dismiss)
+    association.dimse = _Messages(association, incoming, largest_object_bytes, dismiss)
     association.dul.state_machine = _States(association.dul, dismiss)
 
 
@@ -71,11 +72,13 @@ class _States(StateMachine):
         self.dul.kill_dul()  # pynetdicom has not where the event itself is not allowed
 
 
-class _Messages(DIMSEServiceProvider):
+class _Messages(Messages):
     """Puts messages together from their fragments (PS3.7 8.2, PS3.8 Annex E)."""
 
-    def __init__(self, association: Any, largest_object_bytes: int, dismiss: Dismiss) -> None:
-        super().__init__(association)
+    def __init__(
+        self, association: Any, incoming: Path, largest_object_bytes: int, dismiss: Dismiss
+    ) -> None:
+        super().__init__(association, incoming)
         self._largest = largest_object_bytes
         self._dismiss = dismiss
 

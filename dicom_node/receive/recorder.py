@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.ledger import arrivals
-from dicom_node.ledger.arrivals import Arrival
+from dicom_node.ledger.arrivals import Arrival, Entered
 from dicom_node.ledger.assessments import Assessment
 from dicom_node.ledger.database import Database
 from dicom_node.partial import data_set_sha256
@@ -64,6 +64,7 @@ class Stored:
     opens_job: bool
     association: str
     priority: Priority
+    sha256: str = ""  # of its data set, where it is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +148,7 @@ class Recorder:
         """Neighbouring objects in one transaction; nothing overtakes anything."""
         for kind, group in itertools.groupby(facts, type):
             if kind is Stored:
-                found = [self._arrival(fact) for fact in group if isinstance(fact, Stored)]
-                arrivals.record(
-                    self._database,
-                    [one for one in found if one is not None],
-                    edge=self._edge,
-                    lease=self._lease,
-                )
+                self._enter_stored([fact for fact in group if isinstance(fact, Stored)])
                 continue
             for fact in group:
                 match fact:
@@ -166,12 +161,26 @@ class Recorder:
                     case SetAside(path, reason):
                         arrivals.quarantined(self._database, self._spool.below(path), reason)
 
-    def _arrival(self, stored: Stored) -> Arrival | None:
+    def _enter_stored(self, facts: list[Stored]) -> None:
+        entered = arrivals.entered_of(
+            self._database, [(one.study_instance_uid, one.sop_instance_uid) for one in facts]
+        )
+        found = [
+            self._arrival(fact, entered.get((fact.study_instance_uid, fact.sop_instance_uid)))
+            for fact in facts
+        ]
+        arrivals.record(
+            self._database,
+            [one for one in found if one is not None],
+            edge=self._edge,
+            lease=self._lease,
+        )
+
+    def _arrival(self, stored: Stored, known: Entered | None) -> Arrival | None:
         """The object as the ledger enters it; None when the ledger knew it from long ago."""
         if not stored.path.exists():  # handled below before the ledger went away
             return None
-        digest = data_set_sha256(stored.path)
-        known = arrivals.entered(self._database, stored.study_instance_uid, stored.sop_instance_uid)
+        digest = stored.sha256 or data_set_sha256(stored.path)
         if known is not None and known.sha256 != digest:
             place = self._spool.set_aside(stored.path)
             arrivals.quarantined(self._database, self._spool.below(place), CONFLICT)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from dicom_node.receive.port import Port, admit
 from dicom_node.receive.recorder import Closed, Opened, Recorder
 from dicom_node.receive.taking import SUCCESS, Origin, Taking
 from dicom_node.receive.tls_line import Callers, Lines
+from dicom_node.receive.waiting import wait_for_bytes
 from dicom_node.spool import Spool
 
 #: Of all but C-STORE. Not what is deflated: it is inflated in memory, and to any size.
@@ -80,11 +80,7 @@ class Receiver:
         Raises:
             OSError: a port is taken or may not be used; its ``filename`` is the port.
         """
-        # pynetdicom names its temporary files by tempfile: on the spool's disk, so that renaming
-        # moves no bytes.
         self._incoming.mkdir(parents=True, exist_ok=True)
-        tempfile.tempdir = str(self._incoming)
-        _config.STORE_RECV_CHUNKED_DATASET = True
         _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage class and transfer syntax
         _config.LOG_HANDLER_LEVEL = "none"  # it writes each message out, to log nothing of it
         self._started = True
@@ -101,10 +97,8 @@ class Receiver:
             server.shutdown()
         self._guests.stop()
         # They are of the whole process; what sends from it afterwards goes by the usual ones.
-        _config.STORE_RECV_CHUNKED_DATASET = False
         _config.UNRESTRICTED_STORAGE_SERVICE = False
         _config.LOG_HANDLER_LEVEL = "standard"
-        tempfile.tempdir = None
 
     def _listen(self, host: str, port: int, lines: Lines | None) -> None:
         try:
@@ -147,7 +141,9 @@ class Receiver:
         return serve
 
     def _connected(self, event: Any) -> None:
-        guard(event.assoc, self._guests.limits.maximum_object_bytes, self._guests.dismiss)
+        largest = self._guests.limits.maximum_object_bytes
+        guard(event.assoc, self._incoming, largest, self._guests.dismiss)
+        wait_for_bytes(event.assoc)
         self._guests.came(event.assoc)
 
     def _requested(self, event: Any) -> None:

@@ -18,6 +18,7 @@ from dicom_node.headers import is_image
 from dicom_node.receive.assessment import is_assessment
 from dicom_node.receive.door import Door
 from dicom_node.receive.header import Header, read_header
+from dicom_node.receive.incoming import Incoming
 from dicom_node.receive.persons import Persons
 from dicom_node.receive.port import printable
 from dicom_node.receive.recorder import CONFLICT, REENCODED, Recorder, SetAside, Stored
@@ -75,20 +76,20 @@ class Taking:
             return OUT_OF_RESOURCES
 
     def _take(self, event: Any, association: str) -> int:
-        received: Path | None = event.dataset_path
+        received: Incoming | None = event.request._dataset_file
         if received is None:
             log.warning("object answered C000: the request came without a data set")
             return CANNOT_UNDERSTAND
-        event.request._dataset_file.flush()
+        received.close()
         if self._door.is_full(self._spool):
             log.error("object answered A700: less is free than receive.disk_reserve")
             return OUT_OF_RESOURCES
         try:
-            self._refuse_too_large(received)
-            header = read_header(received)
+            self._refuse_too_large(received.path)
+            header = read_header(received.path, (received.transfer_syntax, received.begin))
             return self._file(event, association, received, header)
         except BadStudy as error:
-            self._set_aside(received, str(error))
+            self._set_aside(received.path, str(error))
             return CANNOT_UNDERSTAND
 
     def _refuse_too_large(self, received: Path) -> None:
@@ -96,7 +97,8 @@ class Taking:
             os.truncate(received, _BEGINNING_BYTES)
             raise BadStudy(TOO_LARGE)
 
-    def _file(self, event: Any, association: str, received: Path, header: Header) -> int:
+    def _file(self, event: Any, association: str, came: Incoming, header: Header) -> int:
+        received = came.path
         # An assessment may be made from our result, with our equipment still in it.
         if header.ours and not is_assessment(received, header.sop_class_uid):
             log.info("a result of this project came back by C-STORE; not kept, not read")
@@ -132,6 +134,7 @@ class Taking:
                     opens_job=is_image(header.sop_class_uid),
                     association=association,
                     priority=header.priority,
+                    sha256=came.sha256,
                 )
             )
         return SUCCESS
