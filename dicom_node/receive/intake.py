@@ -38,8 +38,9 @@ Dismiss = Callable[[Any, str], None]
 def guard(association: Any, incoming: Path, largest_object_bytes: int, dismiss: Dismiss) -> None:
     """Take what comes over a connection by the parts below; before its association begins.
 
-    Objects come in as files of the folder ``incoming``. Of an object larger than ``largest_object_bytes`` (as a file) the rest is passed over as it
-    comes in: the file is one byte larger than that, and known to be too large by it.
+    Objects come in as files of the folder ``incoming``. Of one larger than
+    ``largest_object_bytes`` (as a file) the rest is passed over as it comes in: the file is one
+    byte larger than that, and known to be too large by it.
     """
     association.dimse = _Messages(association, incoming, largest_object_bytes, dismiss)
     association.dul.state_machine = _States(association.dul, dismiss)
