@@ -26,7 +26,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test proof fuzz bench-ledger check install constraints
+.PHONY: help demo test proof fuzz bench-receive bench-ledger check install constraints
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ test: $(STAMP) ## run the tests, one process a core
 
 proof: $(STAMP) ## dciodvfy and DicomSRValidator over all objects, from all films that there are
 	PYTHONPATH=.:tests nice $(BIN)/python tests/prove.py
+
+bench-receive: $(STAMP) ## the door beside storescp --fork and Orthanc; a quarter of an hour
+	PYTHONPATH=.:tests $(BIN)/python -m bench.receive
 
 bench-ledger: $(STAMP) ## ask a ledger of 1,000,000 jobs, in SQLite and PostgreSQL; some minutes
 	PYTHONPATH=.:tests:tests/bench nice $(BIN)/python tests/bench/ledger.py

@@ -46,8 +46,9 @@ def send(receiver: Receiver, paths: list[Path], associations: int, folder: Path)
 
     The sender has as many processes as there are cores, that it may not be what limits.
     """
+    associations = min(associations, len(paths))
     lists = []
-    for number in range(min(associations, len(paths))):
+    for number in range(associations):
         begin, end = (len(paths) * (number + n) // associations for n in (0, 1))
         lists.append(folder / f"share-{number}.txt")
         lists[-1].write_text("\n".join(map(str, paths[begin:end])))
@@ -164,7 +165,7 @@ def main() -> None:
     """As the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--short", action="store_true", help="few objects, one round")
+    parser.add_argument("--short", action="store_true", help="4 objects, 2 associations, once")
     parser.add_argument("--many", type=int, metavar="COUNT", help="small objects to the edge only")
     parser.add_argument("--at", type=Path, help="a folder on the disk that is to be measured")
     parser.add_argument("--associations", type=int, nargs="+", default=_ASSOCIATIONS)
@@ -177,7 +178,8 @@ def main() -> None:
         for kind in (FILMS, SLICES):
             if asked.only in (None, kind.modality):
                 count, rounds = (4, 1) if asked.short else (kind.count, asked.rounds)
-                compare(kind, count, rounds, tuple(asked.associations), Path(name))
+                associations = (2,) if asked.short else tuple(asked.associations)
+                compare(kind, count, rounds, associations, Path(name))
 
 
 if __name__ == "__main__":

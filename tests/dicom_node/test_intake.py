@@ -261,7 +261,7 @@ def test_an_event_that_is_not_allowed_ends_the_thread_that_met_it() -> None:
     """What comes first, the end of a connection or that of its time, is chance."""
     association: Any = Association(AE(), MODE_ACCEPTOR)
     told: list[str] = []
-    guard(association, MEBIBYTE, lambda _, why: told.append(why))
+    guard(association, Path(), MEBIBYTE, lambda _, why: told.append(why))
     association.dul.state_machine.do_action("Evt18")  # the timer ran out, where none was set
     assert len(told) == 1
     assert association.dul._kill_thread

@@ -66,10 +66,10 @@ def test_an_open_association_holds_back_the_studies_it_brings(database: Database
 def test_the_association_of_an_edge_that_died_holds_nothing_back_for_ever(
     database: Database,
 ) -> None:
-    arrivals.open_association(database, "a", "edge", 0.1)
+    arrivals.open_association(database, "a", "edge", 1.0)
     arrivals.record(database, [arrival("1.2", "1.2.1", association="a")])
     assert completion.complete(database, 0, 3600) == []
-    time.sleep(0.15)
+    time.sleep(1.1)
 
     assert completion.complete(database, 0, 3600) == [1]
 
@@ -119,6 +119,31 @@ def test_a_later_image_opens_a_new_revision_and_a_non_image_does_not(database: D
     assert (revision.revision, first.revision) == (2, 1)
     assert len(revisions.paths(database, revision)) == 2
     assert len(revisions.paths(database, first)) == 1
+
+
+def test_of_many_entered_at_once_each_counts_once_and_images_only_open_a_study(
+    database: Database,
+) -> None:
+    arrivals.record(database, [arrival("1.2", "1.2.0", priority=Priority.LOW)])
+    arrivals.record(
+        database,
+        [
+            arrival("1.3", "1.3.9", opens_job=False),
+            *(arrival("1.2", f"1.2.{number}", association="a") for number in range(600)),
+            *(arrival("1.2", f"1.2.{number}") for number in range(3)),
+            arrival("1.2", "1.2.700", opens_job=False),
+            arrival("1.2", "1.2.701", priority=Priority.STAT),
+        ],
+        edge="edge",
+        lease=60,
+    )
+
+    assert len(arrivals.entered_of(database, [("1.2", f"1.2.{n}") for n in range(800)])) == 602
+    (job,) = jobs.listing(database, limit=9)
+    assert (job.study_instance_uid, job.priority) == ("1.2", Priority.STAT)
+    assert completion.complete(database, 0, 3600) == []
+    arrivals.close_association(database, "a")
+    assert completion.complete(database, 0, 3600) == [1]
 
 
 def test_the_most_urgent_goes_first_and_of_those_the_first_to_come(database: Database) -> None:
