@@ -106,10 +106,6 @@ class Spool:
         """The header of the film that was read, as far as a rejection note needs it."""
         return self.results(job) / _HEADER
 
-    def headers(self) -> Iterator[Path]:
-        """All such headers."""
-        return (self.root / "results").glob(f"*/{_HEADER}")
-
     def jobs_with_results(self) -> list[int]:
         """The jobs of which there is a folder of what was made."""
         return [int(one.name) for one in (self.root / "results").glob("*") if one.name.isdecimal()]
@@ -240,13 +236,18 @@ def _delete_empty(folder: Path) -> None:
                 durable.write(mark, patient, replace=False)
 
 
+def is_uid(text: str) -> bool:
+    """Whether this is a UID (PS3.5 9.1), which may name a file."""
+    return len(text) <= _LONGEST_UID and bool(_UID.fullmatch(text))
+
+
 def checked_uid(uid: str) -> str:
     """A UID that may name a file.
 
     Raises:
-        BadStudy: it is not a UID (PS3.5 9.1); it may be a path.
+        BadStudy: it is not a UID; it may be a path.
     """
-    if len(uid) > _LONGEST_UID or not _UID.fullmatch(uid):
+    if not is_uid(uid):
         raise BadStudy("an object has a UID that is none (PS3.5 9.1: digits and dots, at most 64)")
     return uid
 

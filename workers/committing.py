@@ -59,20 +59,18 @@ def _ask(
     again = (Standing.UNASKED, Standing.SILENT) if _is_required(errand) else (Standing.UNASKED,)
     wanted = [row for row in rows if known[row.id].standing in again and row.made.sop_class_uid]
     delivery = errand.site.settings.delivery
-    doublings = min(max((known[row.id].asked for row in wanted), default=0), _MOST_DOUBLINGS)
+    if not wanted or not errand.lease.holds():
+        return None
+    doublings = min(max(known[row.id].asked for row in wanted), _MOST_DOUBLINGS)
     transaction = derived_uid("commitment", uuid.uuid4())
     database, peer = errand.site.database, errand.peer
-    if (
-        not wanted
-        or not errand.lease.holds()
-        or not commitments.enter(
-            database,
-            errand.job,
-            wanted,
-            transaction,
-            ae_title=peer.ae_title,
-            seconds=delivery.commitment_seconds * 2**doublings,
-        )
+    if not commitments.enter(
+        database,
+        errand.job,
+        wanted,
+        transaction,
+        ae_title=peer.ae_title,
+        seconds=delivery.commitment_seconds * 2**doublings,
     ):
         return None
     objects = [(row.made.sop_class_uid, row.made.sop_instance_uid) for row in wanted]

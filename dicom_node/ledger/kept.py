@@ -40,6 +40,11 @@ class Ended:
     since: float
     delivered: bool
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it was read, and its results sent or taken back."""
+        return self.state in (State.DONE, State.RETRACTED)
+
 
 @dataclass(frozen=True, slots=True)
 class Needed:

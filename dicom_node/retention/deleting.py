@@ -15,7 +15,7 @@ from dicom_node.ledger import kept
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.kept import Ended
 from dicom_node.retention.rules import CachedPrior
-from dicom_node.spool import GONE, Spool, aged
+from dicom_node.spool import GONE, Spool, aged, is_uid
 
 log = logging.getLogger(__name__)
 
@@ -71,4 +71,5 @@ def clear_gone(spool: Spool) -> None:
 
 
 def _folders(where: Path) -> Iterator[Path]:
-    return (one for one in where.iterdir() if not one.name.startswith(".") and one.is_dir())
+    """Those of this node: others (``lost+found``, ``.snapshot``) are no study."""
+    return (one for one in where.iterdir() if is_uid(one.name) and one.is_dir())

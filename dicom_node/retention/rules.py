@@ -34,7 +34,7 @@ class CachedPrior:
 
 def kept_for(study: Ended, retention: RetentionSection) -> timedelta:
     """How long a study stays once it has ended. One without a job is as good as refused."""
-    if study.state in (State.DONE, State.RETRACTED):
+    if study.is_done:
         return retention.done
     return retention.failed if study.state is State.FAILED else retention.refused
 
@@ -47,8 +47,7 @@ def is_overdue(study: Ended, retention: RetentionSection, now: float) -> bool:
 def may_go_early(study: Ended, retention: RetentionSection, now: float) -> bool:
     """Whether a study goes when the disk is short: read, and all of it safe where it was sent."""
     least = min(retention.under_pressure, retention.done).total_seconds()
-    done = study.state in (State.DONE, State.RETRACTED) and study.delivered
-    return done and study.since < now - least
+    return study.is_done and study.delivered and study.since < now - least
 
 
 def free_priors(priors: Iterable[CachedPrior], needed: Needed) -> list[CachedPrior]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from dicom_node.ledger import kept
 from dicom_node.ledger.database import Database
@@ -14,6 +13,11 @@ from dicom_node.retention import rules
 from dicom_node.retention.deleting import priors_here, studies_here
 from dicom_node.sections import RetentionSection
 from dicom_node.spool import Spool, size_of
+
+_UNDER_WAY = "studies under way"
+_DONE = "studies done"
+_REFUSED = "studies refused, or without an image"
+_FAILED = "studies failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +64,30 @@ def _studies(database: Database, spool: Spool, retention: RetentionSection) -> I
     ended = {one.study_instance_uid: one for one in kept.ended(database, here)}
     now = kept.clock(database)
     early = {one.study_instance_uid for one in rules.early_studies(ended.values(), retention, now)}
-    is_of: list[tuple[str, timedelta | None, Callable[[Ended | None], bool]]] = [
-        ("studies under way", None, lambda one: one is None),
-        ("studies done", retention.done, lambda one: one is not None and _is_done(one)),
-        (
-            "studies refused, or without an image",
-            retention.refused,
-            lambda one: one is not None and one.state in (State.REFUSED, None),
-        ),
-        (
-            "studies failed",
-            retention.failed,
-            lambda one: one is not None and one.state is State.FAILED,
-        ),
-    ]
     sizes = {uid: size_of(spool.study(uid)) for uid in here}
-    for what, kept_for, belongs in is_of:
-        mine = [uid for uid in here if belongs(ended.get(uid))]
+    kinds = {
+        _UNDER_WAY: None,
+        _DONE: retention.done,
+        _REFUSED: retention.refused,
+        _FAILED: retention.failed,
+    }
+    for what, stays in kinds.items():
+        mine = [uid for uid in here if _kind(ended.get(uid)) == what]
         yield Use(
             what=what,
             count=len(mine),
             bytes=sum(sizes[uid] for uid in mine),
-            seconds=None if kept_for is None else kept_for.total_seconds(),
+            seconds=None if stays is None else stays.total_seconds(),
             early_bytes=sum(sizes[uid] for uid in mine if uid in early),
         )
 
 
-def _is_done(study: Ended) -> bool:
-    return study.state in (State.DONE, State.RETRACTED)
+def _kind(study: Ended | None) -> str:
+    if study is None:
+        return _UNDER_WAY
+    if study.is_done:
+        return _DONE
+    return _FAILED if study.state is State.FAILED else _REFUSED
 
 
 def _priors(database: Database, spool: Spool, retention: RetentionSection) -> Use:

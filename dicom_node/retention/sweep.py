@@ -44,23 +44,23 @@ def sweep(database: Database, spool: Spool, retention: RetentionSection) -> None
 
 def _studies(database: Database, spool: Spool, retention: RetentionSection) -> None:
     now = kept.clock(database)
-    for study in kept.ended(database, studies_here(spool)):
-        if rules.is_overdue(study, retention, now):
-            delete_study(database, spool, study, BY_RETENTION)
-    for folder, seconds in aged(spool.studies):
-        if seconds > _EMPTY_SECONDS and folder.is_dir():
-            spool.delete(folder.name, ())
+    for one in kept.ended(database, studies_here(spool)):
+        if rules.is_overdue(one, retention, now):
+            delete_study(database, spool, one, BY_RETENTION)
+    for study in studies_here(spool):
+        if _is_older(spool.study(study), _EMPTY_SECONDS):
+            spool.delete(study, ())
 
 
 def _results(database: Database, spool: Spool, retention: RetentionSection) -> None:
     """Headers of which nothing can be withdrawn any more, with the last notes beside them, and
     what was made of a study after its files had been deleted.
     """
-    for header in spool.headers():
-        if _is_older(header, retention.correctable.total_seconds()):
-            shutil.rmtree(header.parent, ignore_errors=True)
+    for job in spool.jobs_with_results():
+        if _is_older(spool.header(job), retention.correctable.total_seconds()):
+            shutil.rmtree(spool.results(job), ignore_errors=True)
             text = "header of the film deleted: nothing can be withdrawn any more"
-            kept.note_deletion(database, int(header.parent.name), text)
+            kept.note_deletion(database, job, text)
     now = kept.clock(database)
     studies = kept.studies_of(database, spool.jobs_with_results())
     left = {job: uid for job, uid in studies.items() if not spool.study(uid).exists()}
@@ -104,5 +104,5 @@ def _quarantine(database: Database, spool: Spool, retention: RetentionSection) -
 def _is_older(path: Path, seconds: float) -> bool:
     try:
         return path.stat().st_mtime < time.time() - seconds
-    except FileNotFoundError:  # another edge was faster
+    except FileNotFoundError:  # there was none, or another edge was faster
         return False

@@ -30,6 +30,8 @@ from dicom_node.ledger.reopening import open_waiting
 from dicom_node.ledger.retrievals import retrieving
 from dicom_node.retention import rules
 from dicom_node.retention.deleting import delete_study, priors_here
+from dicom_node.retention.room import make_room
+from dicom_node.retention.survey import survey
 from dicom_node.retention.sweep import sweep
 from dicom_node.sections import RetentionSection
 from dicom_node.spool import Spool
@@ -350,6 +352,28 @@ def test_a_folder_into_which_nothing_came_goes_after_an_hour(
     sweep(database, spool, RETENTION)
 
     assert [spool.study(uid).exists() for uid in ("1.2", "1.3")] == [False, True]
+
+
+def test_what_others_keep_in_the_data_folder_stays_and_harms_nothing(
+    database: Database, spool: Spool
+) -> None:
+    """Of a disk that is mounted there, say; old enough for anything to go."""
+    theirs = [
+        spool.studies / "lost+found" / "some.dcm",
+        spool.studies / ".snapshot",
+        spool.priors / "lost+found",
+        spool.root / "results" / "lost+found" / "film.dcm",
+    ]
+    for one in theirs:
+        one.mkdir(parents=True)
+        os.utime(one, (1, 1))
+        os.utime(one.parent, (1, 1))
+
+    sweep(database, spool, RETENTION)
+    assert not make_room(database, spool, RETENTION, 1024**5).enough
+    survey(database, spool, RETENTION)
+
+    assert all(one.exists() for one in theirs)
 
 
 def test_what_is_made_of_a_study_whose_files_have_gone_goes_as_well(
