@@ -53,7 +53,6 @@ AeTitle = Annotated[str, AfterValidator(_ae_title)]
 Network = Annotated[str, AfterValidator(_network)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
-Days = Annotated[float, Field(gt=0)]
 
 
 class Section(BaseModel):
@@ -230,7 +229,7 @@ class DeliverySection(Section):
 
     first_retry_seconds: Seconds = 10
     longest_retry_seconds: Seconds = 900
-    give_up_days: Days = 7
+    give_up: Duration = timedelta(days=7)
     commitment_open_seconds: Annotated[float, Field(ge=0)] = 3
     commitment_seconds: Seconds = 600
 

@@ -14,13 +14,13 @@ from dicom_node.ledger import deliveries
 from dicom_node.ledger.deliveries import REJECTION, RETRACTION, Delivery, DeliveryState
 from dicom_node.ledger.jobs import Job
 from dicom_node.report import Report, Weights
+from dicom_node.units import duration_text
 from workers.errand import Errand, Lease
 from workers.proving import prove
 from workers.site import Site
 
 log = logging.getLogger(__name__)
 
-_SECONDS_A_DAY = 86_400
 _TO_SEND = (DeliveryState.PENDING, DeliveryState.SENDING)
 _NOT_ACCEPTED = (*_TO_SEND, DeliveryState.REFUSED)
 _HELD = "held back: `release` in node.yaml is false"
@@ -46,8 +46,8 @@ def bring(site: Site, job: Job, result: Report) -> None:
     if left.waiting and not _is_too_old(site, job, left):
         raise Unreachable("; ".join(left.waiting))
     if left.waiting:
-        days = site.settings.delivery.give_up_days
-        raise Rejected(f"given up after {days:g} days: {'; '.join(left.waiting + left.refused)}")
+        longest = duration_text(site.settings.delivery.give_up.total_seconds())
+        raise Rejected(f"given up after {longest}: {'; '.join(left.waiting + left.refused)}")
     if left.refused:
         raise Rejected("; ".join(left.refused))
 
@@ -76,7 +76,7 @@ def _is_too_old(site: Site, job: Job, left: Left) -> bool:
     """Whether delivery has been tried for longer than the site wants; what the site itself holds
     back may wait for ever.
     """
-    longest = site.settings.delivery.give_up_days * _SECONDS_A_DAY
+    longest = site.settings.delivery.give_up.total_seconds()
     return not left.held and time.time() - job.state_since > longest
 
 

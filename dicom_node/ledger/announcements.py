@@ -8,10 +8,9 @@ from enum import Enum, StrEnum, auto
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from dicom_node.ledger.database import Database, now
+from dicom_node.ledger.database import SECONDS_A_DAY, Database, now
 from dicom_node.ledger.tables import announced, performed_steps
 
-_SECONDS_A_DAY = 86_400
 #: Longer than any study arrives; of a large archive's notices some hundred thousand rows.
 _OBJECTS_DAYS = 1
 #: A step may take long, and a finished one has to be known as finished.
@@ -94,7 +93,7 @@ def forget(database: Database) -> None:
     """Delete what was told so long ago that no study waits for it."""
     with database.writing() as connection:
         for table, days in ((announced, _OBJECTS_DAYS), (performed_steps, _STEPS_DAYS)):
-            connection.execute(delete(table).where(table.c.at < now() - days * _SECONDS_A_DAY))
+            connection.execute(delete(table).where(table.c.at < now() - days * SECONDS_A_DAY))
 
 
 def _step(connection: Connection, sop_instance_uid: str) -> dict[str, str]:

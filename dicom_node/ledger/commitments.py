@@ -13,13 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from dicom_node.ledger.database import Database, now
+from dicom_node.ledger.database import SECONDS_A_DAY, Database, now
 from dicom_node.ledger.deliveries import Delivery
 from dicom_node.ledger.history import note
 from dicom_node.ledger.jobs import Job, State, holds
 from dicom_node.ledger.tables import commitments, deliveries, jobs
 
-_SECONDS_A_DAY = 86_400
 #: So long a report that comes again is still known.
 _KEPT_DAYS = 30
 
@@ -176,7 +175,7 @@ def is_reported(database: Database, transaction_uid: str) -> bool:
 
 def forget(database: Database) -> None:
     """Delete transactions that are so old that nobody waits for them or reports them again."""
-    old = commitments.c.expected_until < now() - _KEPT_DAYS * _SECONDS_A_DAY
+    old = commitments.c.expected_until < now() - _KEPT_DAYS * SECONDS_A_DAY
     with database.writing() as connection:
         connection.execute(delete(commitments).where(old))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -17,7 +18,11 @@ from sqlalchemy.types import Float
 
 from dicom_node.errors import Misconfigured, Unreachable
 
+SECONDS_A_DAY = 86_400
 _BUSY_MILLISECONDS = 30_000
+#: Values that are bound to one statement, at most.
+_AT_ONCE = 500
+_T = TypeVar("_T")
 #: Any constant: names the lock that makes writers of PostgreSQL take turns, as SQLite's do. The
 #: ledger reads before it writes, and its writes are few and short.
 _WRITER = 4_239_411
@@ -82,6 +87,13 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self._engine.dispose()
+
+
+def batches(values: Iterable[_T]) -> Iterator[list[_T]]:
+    """As many at a time as one statement may be given."""
+    left = iter(values)
+    while some := list(itertools.islice(left, _AT_ONCE)):
+        yield some
 
 
 @contextmanager

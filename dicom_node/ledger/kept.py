@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, select, update
 
-from dicom_node.ledger.database import Database, now
+from dicom_node.ledger.database import SECONDS_A_DAY, Database, batches, now
 from dicom_node.ledger.deliveries import DeliveryState
 from dicom_node.ledger.history import note
 from dicom_node.ledger.jobs import State
 from dicom_node.ledger.tables import deliveries, instances, jobs, retrievals
 from dicom_node.report import prior_from_json
 
-_T = TypeVar("_T")
-_AT_ONCE = 500
-_SECONDS_A_DAY = 86_400
 #: From when on its prior is named in a job, until its results are at their destinations.
 _COMPARED = (State.READING, State.READ, State.DELIVERING)
 _FINAL = [state for state in State if state.is_final]
@@ -67,7 +63,7 @@ def clock(database: Database) -> float:
 def ended(database: Database, studies: Iterable[str]) -> list[Ended]:
     """Of these studies (Study Instance UIDs) those of which nothing is under way."""
     found = []
-    for some in _batches(studies):
+    for some in batches(studies):
         with database.reading() as connection:
             found += _ended(connection, some)
     return found
@@ -108,7 +104,7 @@ def jobs_of(database: Database, study: str) -> list[int]:
 def studies_of(database: Database, numbers: Iterable[int]) -> dict[int, str]:
     """The Study Instance UID of each of these jobs; those that there are not are left out."""
     found: dict[int, str] = {}
-    for some in _batches(numbers):
+    for some in batches(numbers):
         rows = select(jobs.c.id, jobs.c.study_instance_uid).where(jobs.c.id.in_(some))
         with database.reading() as connection:
             found |= {row.id: row.study_instance_uid for row in connection.execute(rows)}
@@ -133,7 +129,7 @@ def needed(database: Database) -> Needed:
 def forget_retrievals(database: Database) -> None:
     """Delete the rows of retrievals that nobody ended, their program having died."""
     with database.writing() as connection:
-        long_ago = retrievals.c.expires_at < now() - _SECONDS_A_DAY
+        long_ago = retrievals.c.expires_at < now() - SECONDS_A_DAY
         connection.execute(delete(retrievals).where(long_ago))
 
 
@@ -182,9 +178,3 @@ def _added(studies: Sequence[str]) -> Select[Any]:
         .where(instances.c.study_instance_uid.in_(studies), instances.c.job_id.is_(None))
         .group_by(instances.c.study_instance_uid)
     )
-
-
-def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:
-    left = iter(items)
-    while some := list(itertools.islice(left, _AT_ONCE)):
-        yield some

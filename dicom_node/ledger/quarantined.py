@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
-from dicom_node.ledger.database import Database, now
+from dicom_node.ledger.database import Database, batches, now
 from dicom_node.ledger.tables import quarantine
-
-_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +43,7 @@ def kept(database: Database) -> dict[int, str]:
 
 def deleted(database: Database, rows: Collection[int]) -> None:
     """The files of these rows are gone."""
-    left = list(rows)
-    while left:
-        some, left = left[:_AT_ONCE], left[_AT_ONCE:]
+    for some in batches(rows):
         with database.writing() as connection:
             connection.execute(
                 update(quarantine).where(quarantine.c.id.in_(some)).values(deleted_at=now())

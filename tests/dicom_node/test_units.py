@@ -92,6 +92,7 @@ def test_a_mistake_is_one_line_with_file_line_and_key(
         ("retention", "failed_days", "failed"),
         ("retention", "correctable_days", "correctable"),
         ("receive", "disk_reserve_megabytes", "disk_reserve"),
+        ("delivery", "give_up_days", "give_up"),
     ],
 )
 def test_a_key_of_before_is_told_the_one_of_now(

@@ -1112,7 +1112,7 @@ def test_a_refusal_at_one_destination_takes_nothing_from_another_that_is_away(
 def test_delivery_is_given_up_after_the_days_that_the_site_wants(node: Node, film: Path) -> None:
     node.open(
         destinations=[nowhere(name="pacs", test=True)],
-        delivery={"give_up_days": 2, "first_retry_seconds": 1},
+        delivery={"give_up": "2 days", "first_retry_seconds": 1},
     )
     job = in_stage(node, film, DELIVER)
     assert node.deliver()
@@ -1127,7 +1127,7 @@ def test_delivery_is_given_up_after_the_days_that_the_site_wants(node: Node, fil
 
 
 def test_what_the_site_holds_back_itself_is_never_given_up(node: Node, film: Path) -> None:
-    node.open(destinations=[nowhere(name="pacs", test=False)], delivery={"give_up_days": 2})
+    node.open(destinations=[nowhere(name="pacs", test=False)], delivery={"give_up": "2 days"})
     job = in_stage(node, film, DELIVER)
     assert node.deliver()
     node.make_due(job, state_since=time.time() - 100 * 86_400)
