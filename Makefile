@@ -26,7 +26,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test proof fuzz bench-receive bench-ledger check install constraints
+.PHONY: help demo test proof fuzz bench-receive bench-ledger check install constraints bench-queue
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ bench-ledger: $(STAMP) ## ask a ledger of 1,000,000 jobs, in SQLite and PostgreS
 
 fuzz: $(STAMP) ## spoiled files, data sets and PDUs, and a table; FUZZ_INPUTS, FUZZ_SEED
 	PYTHONPATH=.:tests:tests/fuzz nice $(BIN)/python tests/fuzz/run.py
+
+bench-queue: $(STAMP) ## work off 10,000 studies that wait, by 1, 2 and 4 workers; half an hour
+	PYTHONPATH=.:tests:tests/bench $(BIN)/python tests/bench/backlog.py --together
 
 check: $(STAMP) ## ruff, mypy (strict) and the import contracts
 	$(BIN)/ruff check .

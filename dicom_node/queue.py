@@ -16,12 +16,13 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from kombu.transport import resolve_transport
 
+from dicom_node import file_broker
 from dicom_node.errors import Misconfigured, Unreachable
 
 #: A message that no worker took for so long is worth nothing: the sweeper has rung again since.
-_EXPIRES_SECONDS = 60
+EXPIRES_SECONDS = 60
 _ANSWER_SECONDS, _PING_SECONDS = 5.0, 5.0
-_FILES = "filesystem://localhost"  # kombu warns at each message without a host
+_FILES = f"{file_broker.SCHEME}://localhost"  # kombu warns at each message without a host
 _EXPECTED = "expected for example redis://HOST:6379/0, or nothing"
 
 
@@ -70,7 +71,7 @@ def ring(app: Celery, stage: str) -> None:
         Unreachable: the broker does not answer; the sweeper will ring again.
     """
     try:
-        app.send_task(stage, queue=stage, expires=_EXPIRES_SECONDS, retry=False)
+        app.send_task(stage, queue=stage, expires=EXPIRES_SECONDS, retry=False)
     except (OperationalError, OSError) as error:
         raise Unreachable(f"the broker does not answer ({type(error).__name__})") from None
 
@@ -79,8 +80,8 @@ def forget(data: Path) -> None:
     """Delete messages that expired long ago, of a broker of files below ``data``: while no worker
     of a stage runs, nobody else does.
     """
-    oldest = time.time() - 10 * _EXPIRES_SECONDS
-    for message in (data / "broker").glob("*.msg"):
+    oldest = time.time() - 10 * EXPIRES_SECONDS
+    for message in (data / "broker").glob("*.msg*"):  # also what was begun, or taken and not read
         with suppress(FileNotFoundError):  # a worker has taken it
             if message.stat().st_mtime < oldest:
                 message.unlink()

@@ -309,9 +309,11 @@ class PostgreSQL(Server):
         else pytest.mark.skip("PostgreSQL is not installed; on Debian: apt install postgresql")
     )
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, fsync: bool = False) -> None:
+        """``fsync``: whether what is committed is on the disk, as at a site."""
         super().__init__(folder)
         self.port = free_port()
+        self._fsync = "on" if fsync else "off"
         self._programs = max(_POSTGRESQL.glob("*/bin"))
         # It refuses to be root, and its own user may not enter a folder of root's.
         self._user = "postgres" if os.geteuid() == 0 else None
@@ -321,7 +323,7 @@ class PostgreSQL(Server):
         self._run("initdb", "--auth=trust", "--username=node", "--pgdata", self._data, "--no-sync")
 
     def command(self) -> list[str]:
-        settings = {"listen_addresses": HOST, "unix_socket_directories": "", "fsync": "off"}
+        settings = {"listen_addresses": HOST, "unix_socket_directories": "", "fsync": self._fsync}
         options = [f"-c{name}={value}" for name, value in settings.items()]
         server = [str(self._programs / "postgres"), "-D", str(self._data), f"-p{self.port}"]
         as_user = ["setpriv", "--init-groups", f"--reuid={self._user}", f"--regid={self._user}"]

@@ -1,4 +1,4 @@
-"""Celery's tasks: each wakes up, takes at most one job of its stage, and rings again.
+"""Celery's tasks: each wakes up, takes at most one job of its stage, and rings for the next.
 
 The only file, with ``dicom_node/queue.py``, that knows Celery.
 """
@@ -9,6 +9,7 @@ import itertools
 import logging
 import os
 import socket
+import time
 from functools import cached_property
 from typing import Any
 
@@ -56,7 +57,7 @@ class Worker:
         return open_engine(self._configuration)
 
     def work(self, stage: Stage) -> None:
-        """Take one job of this stage; if there was one, ring for the next."""
+        """Take one job of this stage."""
         chosen = self._configuration.settings
         work: way.Work = {
             jobs.FETCH: way.fetch,
@@ -67,15 +68,17 @@ class Worker:
         if stage is jobs.READ and not self._engine_opens():
             return
         owner = f"{socket.gethostname()}:{os.getpid()}"
-        if way.take(
+        begun = time.monotonic()
+        taken = way.take(
             self.site,
             stage,
             work,
             owner=owner,
             lease_seconds=longest_task_seconds(chosen),
             turn=next(self._turns[stage]),
-        ):
-            self.site.ring(stage)
+        )
+        if taken and time.monotonic() - begun > queue.EXPIRES_SECONDS / 2:
+            self.site.ring(stage)  # what was rung when it was taken is worth nothing soon
 
     def _engine_opens(self) -> bool:
         """Before a job is taken: weights that cannot be loaded are no study's fault."""

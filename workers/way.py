@@ -41,7 +41,8 @@ _FAIR_TURN = 4
 def take(
     site: Site, stage: Stage, work: Work, *, owner: str, lease_seconds: float, turn: int = 1
 ) -> bool:
-    """Lease one job that is due in a stage and do its work; False when nothing is due.
+    """Lease one job that is due in a stage, ring for the next and do the work; False when nothing
+    is due.
 
     ``turn`` counts, from 1, how often this worker has asked.
     """
@@ -56,6 +57,9 @@ def take(
     )
     if job is None:
         return False
+    # Now, not at the end: who is idle begins with the next one meanwhile. So one message at a time
+    # keeps any number of workers busy.
+    site.ring(stage)
     with logs.about(job.id):
         log.info("%s: attempt %d", stage.name, job.attempts)
         try:

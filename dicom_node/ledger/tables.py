@@ -13,7 +13,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 metadata = MetaData(
@@ -56,10 +55,6 @@ jobs = Table(
     Index(None, "state", "id"),  # the latest of a state
 )
 
-#: Of an instance, whether its file is still there; as the very text by which a partial index is
-#: recognized.
-IS_KEPT = text("path <> ''")
-
 #: One row for each object received, also of those that open no job.
 instances = Table(
     "instances",
@@ -72,8 +67,6 @@ instances = Table(
     Column("sha256", String(64), nullable=False),
     Column("received_at", Float, nullable=False),
     Column("calling", String(16), nullable=False, server_default=""),  # AE title that sent it
-    # What retention looks through: only what is still kept.
-    Index("ix_instances_kept", "received_at", sqlite_where=IS_KEPT, postgresql_where=IS_KEPT),
 )
 
 #: Open and closed associations; one whose lease has run out belongs to an edge that died.

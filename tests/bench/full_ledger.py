@@ -29,8 +29,6 @@ _REPORT_BYTES = 2_500
 _CHUNK = 100_000
 
 _UID = "'1.2.826.0.1.3680043.10.543.' || ((cast({} as bigint) * 2654435761) % 4294967296)"
-#: The study of job i: that of the job before for each 100th.
-_STUDY = "case when i % 100 = 0 then i - 1 else i end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +102,20 @@ def _from_numbers(connection: Connection, statement: str, first: int, last: int)
         )
     else:
         numbers = f"generate_series({first}, {last}) AS n(i)"
+        statement = statement.replace("%", "%%")  # its driver looks for places of parameters
     connection.exec_driver_sql(statement.replace(" FROM n", f" FROM {numbers}"))
+
+
+def _study_of(job: str) -> str:
+    """The study of a job: that of the job before for each 100th."""
+    return _UID.format(f"(CASE WHEN {job} % 100 = 0 THEN {job} - 1 ELSE {job} END)")
 
 
 def _of_jobs(sizes: Sizes) -> list[str]:
     """The rows of the jobs ``i``, table by table."""
     ended, now = sizes.settled, time.time()
     at = f"({now} - ({sizes.jobs} - i) * {_SECONDS})"
-    study, place = _UID.format(f"({_STUDY})"), f"(i - {ended}) % 12"
+    study, place = _study_of("i"), f"(i - {ended}) % 12"
     image = _UID.format("(i + {0} * 100000000)")
     state = (
         f"CASE WHEN i > {ended} THEN CASE WHEN {place} < 2 THEN 'received' "
@@ -170,13 +174,14 @@ def _others(sizes: Sizes) -> list[tuple[str, int]]:
     now = time.time()
     study = _UID.format(f"(i + {sizes.settled})")
     image = _UID.format("(i + 700000000)")
+    of_job = _study_of(f"(i + {sizes.settled})")
     return [
         ("INSERT INTO quarantine (id, at, path, reason) SELECT i, "
          f"{now} - i, 'quarantine/' || i || '.dcm', 'no UID' FROM n", _ASIDE),
         ("INSERT INTO associations (id, edge, lease_until) SELECT "
          f"'a' || i, 'edge', {now} + 86400 FROM n", 40),
         ("INSERT INTO association_studies (association_id, study_instance_uid) SELECT "
-         f"'a' || (1 + i % 40), {study} FROM n WHERE (i % 12) < 2", sizes.open),
+         f"'a' || (1 + i % 40), {of_job} FROM n WHERE (i % 12) < 2", sizes.open),
         ("INSERT INTO announced (study_instance_uid, sop_instance_uid, at) SELECT "
          f"{study}, {image}, {now} - i FROM n", min(_ANNOUNCED, sizes.jobs)),
         ("INSERT INTO performed_steps (sop_instance_uid, study_instance_uid, status, at) SELECT "

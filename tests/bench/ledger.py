@@ -27,8 +27,17 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, event, make_url
 
-from dicom_node import retention
-from dicom_node.ledger import announcements, arrivals, completion, history, jobs, revisions, tables
+from dicom_node.ledger import (
+    announcements,
+    arrivals,
+    commitments,
+    completion,
+    history,
+    jobs,
+    kept,
+    revisions,
+    tables,
+)
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import STAGES, State
@@ -68,6 +77,9 @@ def calls(sizes: full_ledger.Sizes) -> dict[str, Callable[[Database], object]]:
     """What is measured, by its name."""
     study = full_ledger.study_uid(sizes.settled - 1)
 
+    studies = [full_ledger.study_uid(sizes.settled - number) for number in range(500)]
+    files = [PurePosixPath(f"studies/{one}/{one}.dcm") for one in studies]
+
     def lease(stage: jobs.Stage, patience: float | None) -> Callable[[Database], object]:
         return lambda database: jobs.lease(
             database, stage, owner="bench", seconds=60, attempts=3, patience=patience
@@ -95,12 +107,11 @@ def calls(sizes: full_ledger.Sizes) -> dict[str, Callable[[Database], object]]:
     for stage in STAGES:
         found[f"lease {stage.name}"] = lease(stage, None)
         found[f"lease {stage.name}, overdue first"] = lease(stage, 1800)
-    found |= {
-        f"retention: {state}": lambda database, state=state: retention._over(database, state, 7)
-        for state in (State.DONE, State.FAILED)
-    }
     return found | {
+        "kept.ended of 500 studies": lambda database: kept.ended(database, studies),
+        "scan: 500 files": lambda database: arrivals.recorded(database, files),
         "announcements.forget": announcements.forget,
+        "commitments.forget": commitments.forget,
         "forget_associations": arrivals.forget_associations,
         "renew_associations": lambda database: arrivals.renew_associations(database, "edge", 30),
         "record: a new study": lambda database: arrivals.record(database, [_new(uuid.uuid4().int)]),

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -157,3 +158,35 @@ def test_a_password_in_the_url_is_in_no_message(tmp_path: Path) -> None:
         queue.ring(app, "read")
     assert "Geheimwort" not in str(caught.value)
     assert HOST not in str(caught.value)
+
+
+def test_several_programs_use_the_broker_of_files_at_once(tmp_path: Path) -> None:
+    """None of them reads half a message, or one that another has taken."""
+    programs, rings = 4, 100
+    taken: list[list[Any]] = [[] for _ in range(programs)]
+
+    def ring() -> None:
+        app = queue.application("", tmp_path, longest_task_seconds=60)
+        for _ in range(rings):
+            queue.ring(app, "read")
+
+    def take(mine: list[Any]) -> None:
+        app = queue.application("", tmp_path, longest_task_seconds=60)
+        while any(one.is_alive() for one in ringing) or list((tmp_path / "broker").glob("*.msg")):
+            mine += messages(app, "read")
+
+    ringing = [Thread(target=ring) for _ in range(programs)]
+    taking = [Thread(target=take, args=(mine,)) for mine in taken]
+    for thread in (*ringing, *taking):
+        thread.start()
+    for thread in (*ringing, *taking):
+        thread.join()
+    found = [message.headers["id"] for mine in taken for message in mine]
+    assert len(found) == len(set(found)) == programs * rings
+
+
+def test_a_broken_message_ends_no_worker(tmp_path: Path) -> None:
+    app = queue.application("", tmp_path, longest_task_seconds=60)
+    (tmp_path / "broker" / "1_1.read.msg").write_text("")
+    queue.ring(app, "read")
+    assert len(messages(app, "read")) == 1

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
 down_revision = "0003"
-
-_KEPT = sa.text("path <> ''")
 
 
 def upgrade() -> None:
@@ -19,12 +16,5 @@ def upgrade() -> None:
     op.drop_index("ix_jobs_state_due_at", "jobs")
     op.create_index("ix_jobs_state_priority_due_at", "jobs", ["state", "priority", "due_at"])
     op.create_index("ix_jobs_state_id", "jobs", ["state", "id"])
-    op.create_index(
-        "ix_instances_kept",
-        "instances",
-        ["received_at"],
-        sqlite_where=_KEPT,
-        postgresql_where=_KEPT,
-    )
     for table, column in (("announced", "at"), ("performed_steps", "at"), ("quarantine", "path")):
         op.create_index(f"ix_{table}_{column}", table, [column])
