@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 
 
@@ -29,9 +30,10 @@ def write(path: Path, content: bytes, *, replace: bool = True) -> bool:
     Without ``replace`` a file that is there stays as it is; returns whether this one was written.
     """
     make_folder(path.parent)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Of no other writer's name: edges in containers have the same process id.
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        with aside.open("wb") as file:
+        with aside.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
