@@ -132,10 +132,10 @@ def _never(errand: Errand, row: Delivery, why: str) -> str:
 
 
 def _waits(errand: Errand) -> str:
-    node = errand.site.settings.node
+    node, tls = errand.site.settings.node, errand.site.settings.tls
     return (
         f"accepted; {errand.destination.name} has not reported on its storage commitment yet, to "
-        f"{node.ae_title} at this node's port {node.port}"
+        f"{node.ae_title} at this node's port {tls.port if tls.only else node.port}"
     )
 
 
