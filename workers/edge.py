@@ -135,11 +135,12 @@ def _sweep_until(
         if recorder.has_ended or receiver.has_ended or keeper.has_ended:
             raise RuntimeError("a part of the edge ended; the next start enters what is missing")
         try:
-            _sweep(site, rung)
+            # Before the ledger is asked: this edge lives also while that is away.
             if time.monotonic() - looked > _LOOK_AROUND_EVERY_SECONDS:
                 looked = time.monotonic()
                 receiver.show_life()
                 _enter_what_others_left(site, recorder)
+            _sweep(site, rung)
         except Unreachable as error:
             log.warning("%s; trying again", error)
 

@@ -11,7 +11,7 @@ from dicom_node.deliver import NO_STATUS, Verdict
 from dicom_node.deliver import send as send_objects
 from dicom_node.errors import Rejected, Unreachable
 from dicom_node.ledger import deliveries
-from dicom_node.ledger.deliveries import REJECTION, RETRACTION, Delivery, DeliveryState
+from dicom_node.ledger.deliveries import REJECTION, RETRACTION, TO_SEND, Delivery, DeliveryState
 from dicom_node.ledger.jobs import Job
 from dicom_node.report import Report, Weights
 from dicom_node.units import duration_text
@@ -21,8 +21,7 @@ from workers.site import Site
 
 log = logging.getLogger(__name__)
 
-_TO_SEND = (DeliveryState.PENDING, DeliveryState.SENDING)
-_NOT_ACCEPTED = (*_TO_SEND, DeliveryState.REFUSED)
+_NOT_ACCEPTED = (*TO_SEND, DeliveryState.REFUSED)
 _HELD = "held back: `release` in node.yaml is false"
 
 
@@ -89,21 +88,21 @@ def _send_to(errand: Errand, result: Report) -> Mapping[int, str]:
     """
     before = {row.id for row in errand.rows(DeliveryState.SENT)}
     try:
-        _store(errand, errand.rows(*_TO_SEND, notes=(RETRACTION,)))
-        if results := errand.rows(*_TO_SEND, notes=()):
+        _store(errand, errand.rows(*TO_SEND, notes=(RETRACTION,)))
+        if results := errand.rows(*TO_SEND, notes=()):
             _permit(errand, result)
             _store(errand, results)
         if not errand.rows(*_NOT_ACCEPTED, notes=()):
-            _store(errand, errand.rows(*_TO_SEND, notes=(REJECTION,)))
+            _store(errand, errand.rows(*TO_SEND, notes=(REJECTION,)))
         return prove(errand, before)
     except Rejected as error:
-        left = errand.rows(*_TO_SEND, DeliveryState.SENT)
+        left = errand.rows(*TO_SEND, DeliveryState.SENT)
         for row in left:
             if row.state is DeliveryState.PENDING:
                 errand.outcome(row, DeliveryState.REFUSED, str(error))
         return {row.id: str(error) for row in left}
     except Unreachable as error:
-        for row in errand.rows(*_TO_SEND, DeliveryState.SENT):
+        for row in errand.rows(*TO_SEND, DeliveryState.SENT):
             errand.outcome(row, row.state, str(error))
     return {}
 

@@ -27,6 +27,8 @@ class DeliveryState(StrEnum):
     WITHDRAWN = "withdrawn"  # it was never there, and is not sent any more
 
 
+#: What is to be sent still.
+TO_SEND = (DeliveryState.PENDING, DeliveryState.SENDING)
 #: Whether an object is there, or may be.
 MAY_BE_THERE = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.THERE)
 #: Names of what takes back other objects: of a result whose place another one takes, and of one
@@ -131,7 +133,7 @@ def claim(database: Database, job: Job, rows: Sequence[Delivery]) -> list[Delive
             update(deliveries)
             .where(
                 deliveries.c.id.in_([row.id for row in rows]),
-                deliveries.c.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
+                deliveries.c.state.in_(TO_SEND),
                 deliveries.c.withdrawn_by.is_(None),
             )
             .values(state=DeliveryState.SENDING)
