@@ -15,6 +15,7 @@ from typing import Any
 from pynetdicom.fsm import InvalidEventError, StateMachine
 
 from dicom_node.headers import UNDECODABLE
+from dicom_node.receive.asking import too_much
 from dicom_node.receive.messages import Messages
 
 #: Of a command set (PS3.7 6.3.1), at most. A C-STORE's takes some hundred bytes.
@@ -44,6 +45,20 @@ def guard(association: Any, incoming: Path, largest_object_bytes: int, dismiss: 
     """
     association.dimse = _Messages(association, incoming, largest_object_bytes, dismiss)
     association.dul.state_machine = _States(association.dul, dismiss)
+    _look_first(association, dismiss)
+
+
+def _look_first(association: Any, dismiss: Dismiss) -> None:
+    """Let no request be taken apart that asks for more than there is."""
+    decode = association.dul._decode_pdu
+
+    def look(pdu: bytearray) -> Any:
+        if why := too_much(pdu):
+            dismiss(association, why)
+            raise ValueError(why)  # pynetdicom ends it as one that it cannot decode
+        return decode(pdu)
+
+    association.dul._decode_pdu = look
 
 
 class _TooMuch(Exception):

@@ -23,6 +23,10 @@ _MAXIMUM_AE_TITLE = 16  # PS3.5 Table 6.2-1
 class Port(ThreadedAssociationServer):
     """pynetdicom's server, on lines that are looked after."""
 
+    #: Connections that come at once; with the 5 of ``socketserver`` all others would wait for
+    #: their own kernel to try again, a second later and later.
+    request_queue_size = 128
+
     def __init__(
         self, *arguments: Any, guests: Guests, lines: Lines | None = None, **named: Any
     ) -> None:
