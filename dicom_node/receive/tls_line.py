@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dicom_node import tls
 from dicom_node.errors import Misconfigured
@@ -22,6 +24,21 @@ class TlsLine(Line, ssl.SSLSocket):  # type: ignore[misc]  # names of parameters
 
     certificate: Certificate | None = None  # what the caller has proved, once it has
 
+    def _begin(self, limits: Limits) -> None:
+        # One thread reads while another answers, and OpenSSL bears one at a time.
+        self._turn = threading.Lock()
+        super()._begin(limits)
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Some of these bytes; how many."""
+        with self._turn:
+            return ssl.SSLSocket.send(self, data, flags)
+
+    def pending(self) -> int:
+        """How many bytes were read off the connection that nobody has asked for yet."""
+        with self._turn:
+            return ssl.SSLSocket.pending(self)
+
     def shutdown(self, how: int) -> None:
         """From whatever thread: OpenSSL, which bears one only, is not told. That of ``ssl`` would
         also let go on in plain with what has come meanwhile.
@@ -29,11 +46,12 @@ class TlsLine(Line, ssl.SSLSocket):  # type: ignore[misc]  # names of parameters
         socket.socket.shutdown(self, how)
 
     def _hear(self, size: int, flags: int) -> bytes:
-        if self.version() is None:
-            self.do_handshake()
-            self.certificate = tls.certificate_of(self)
-            self._hurry()
-        return ssl.SSLSocket.recv(self, size, flags)
+        with self._turn:
+            if self.version() is None:
+                self.do_handshake()
+                self.certificate = tls.certificate_of(self)
+                self._hurry()
+            return ssl.SSLSocket.recv(self, size, flags)
 
     def _why(self, error: OSError) -> str:
         return tls.why(error)

@@ -6,6 +6,7 @@ import logging
 import shutil
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -24,7 +25,7 @@ from dicom_node import tls
 from dicom_node.association import echo
 from dicom_node.errors import Rejected, Unreachable
 from dicom_node.peer import Peer
-from dicom_node.receive.tls_line import Callers, Lines
+from dicom_node.receive.tls_line import Callers, Lines, TlsLine
 from dicom_node.tls import Credentials, Secured
 
 SHORT = replace(LIMITS, association_seconds=1.5, message_seconds=2, idle_seconds=2)
@@ -336,3 +337,48 @@ def test_many_handshakes_that_stall_hold_up_neither_port(
         assert echo(peer(node, of(ours, "modality")))
         assert echo(receiving.peer(node)) == ""
         assert time.monotonic() - began < 10
+
+
+def test_one_thread_at_a_time_is_in_openssl(
+    ours: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one answers another reads: OpenSSL does not bear it, and nobody would see why."""
+    inside: list[str] = []
+    both: list[str] = []
+
+    def slowly(name: str) -> Callable[..., object]:
+        real = getattr(ssl.SSLSocket, name)
+
+        def call(line: ssl.SSLSocket, *arguments: object) -> object:
+            if not isinstance(line, TlsLine):
+                return real(line, *arguments)
+            both.extend(inside)
+            inside.append(name)
+            time.sleep(0.2)
+            found = real(line, *arguments)
+            inside.remove(name)
+            return found
+
+        return call
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as plain,
+        Lines(of(ours, "node"), ask=True).line(server.accept()[0], LIMITS) as line,
+    ):
+        reader = threading.Thread(target=lambda: line.recv(6))
+        reader.start()
+        with tls.client_context(of(ours, "modality"), check_name=False).wrap_socket(plain) as one:
+            one.sendall(b"\x05\x00\x00\x00\x00\x04")
+            reader.join()
+            for name in ("recv", "send", "pending"):
+                monkeypatch.setattr(ssl.SSLSocket, name, slowly(name))
+            one.sendall(b"\x00\x00\x00\x00")
+            reader = threading.Thread(target=lambda: line.recv(4))
+            reader.start()
+            time.sleep(0.05)
+            line.send(b"answer")
+            line.pending()
+            reader.join()
+            assert one.recv(6) == b"answer"
+    assert both == []
