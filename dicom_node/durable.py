@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -47,3 +50,14 @@ def write(path: Path, content: bytes, *, replace: bool = True) -> bool:
         aside.unlink(missing_ok=True)
     flush(path.parent)
     return True
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One thread or program at a time is in this folder; whoever comes later waits."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -78,7 +78,7 @@ class ReceiveSection(Section):
     maximum_associations: Annotated[int, Field(ge=1)] = 50
     maximum_associations_per_sender: Annotated[int, Field(ge=1)] = 25
     maximum_pdu_bytes: Annotated[int, Field(ge=4096)] = 262144
-    maximum_object_megabytes: Annotated[int, Field(ge=1)] = 2048
+    maximum_object: Size = 2 * 1024**3
     association_seconds: Seconds = 30
     message_seconds: Seconds = 60
     idle_seconds: Seconds = 60

@@ -116,7 +116,7 @@ def _receiver(site: Site, recorder: Recorder, incoming: Path, housekeeper: House
             association_seconds=receive.association_seconds,
             message_seconds=receive.message_seconds,
             idle_seconds=receive.idle_seconds,
-            maximum_object_bytes=receive.maximum_object_megabytes * 1024**2,
+            maximum_object_bytes=receive.maximum_object,
             object_seconds=receive.object_seconds,
             lowest_bytes_per_second=receive.lowest_bytes_per_second,
             without_object_seconds=receive.without_object_seconds,

@@ -158,14 +158,15 @@ class DimseArchive:
         """
         keys = _series_keys(series)
         into.mkdir(parents=True, exist_ok=True)
-        for path in _files_of(series, into):  # the archive may have corrected or rejected them
-            path.unlink()
         deadline = time.monotonic() + seconds
-        if self._moves:
-            self._move(keys, message_id, deadline)
-        else:
-            self._get(keys, into, message_id, deadline)
-        return _files_of(series, into)
+        with durable.alone(into):  # another study of the patient may want the same prior now
+            for path in _files_of(series, into):  # the archive may have corrected or rejected them
+                path.unlink()
+            if self._moves:
+                self._move(keys, message_id, deadline)
+            else:
+                self._get(keys, into, message_id, deadline)
+            return _files_of(series, into)
 
     def _find(self, level: str, keys: Dataset) -> list[Dataset]:
         keys.QueryRetrieveLevel = level

@@ -27,7 +27,7 @@ from dicom_node.spool import Filed, Spool
 log = logging.getLogger(__name__)
 
 #: Why an object is set aside of which only the beginning was kept.
-TOO_LARGE = "it is larger than receive.maximum_object_megabytes; its beginning is kept"
+TOO_LARGE = "it is larger than receive.maximum_object; its beginning is kept"
 _BEGINNING_BYTES = 1_048_576
 
 SUCCESS = 0x0000

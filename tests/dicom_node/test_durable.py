@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -33,3 +34,19 @@ def test_of_two_that_write_the_same_file_at_once_one_is_there_whole(
             assert sum(there) == 1
             assert replace or written == there
     assert len(list(tmp_path.iterdir())) == 20, "nothing is left aside"
+
+
+def test_one_at_a_time_is_in_a_folder(tmp_path: Path) -> None:
+    """Two studies of one patient want the same prior: each deletes what is there, and fetches."""
+    film = tmp_path / "film.dcm"
+
+    def fetch(_: int) -> bytes:
+        with durable.alone(tmp_path):
+            film.unlink(missing_ok=True)
+            time.sleep(0.01)
+            film.write_bytes(b"film")
+            time.sleep(0.01)
+            return film.read_bytes()
+
+    with ThreadPoolExecutor(4) as fetching:
+        assert list(fetching.map(fetch, range(12))) == [b"film"] * 12
