@@ -8,6 +8,7 @@ file for each. And what it cannot take apart ends its thread with a trace, the c
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from pynetdicom.fsm import InvalidEventError, StateMachine
 from dicom_node.headers import UNDECODABLE
 from dicom_node.receive.asking import too_much
 from dicom_node.receive.messages import Messages
+
+log = logging.getLogger(__name__)
 
 #: Of a command set (PS3.7 6.3.1), at most. A C-STORE's takes some hundred bytes.
 LARGEST_COMMAND_BYTES = 65_536
@@ -31,6 +34,8 @@ MOST_WAITING = 16
 _COMMAND, _LAST = 1, 2
 
 _NO_MESSAGE = "it sent what is no DICOM message"
+_NO_PDU = "it sent a PDU that cannot be decoded"
+_INVALID_PDU = "Evt19"  # PS3.8 Table 9-10; no action of it takes the PDU
 
 #: Ends an association at once, for the reason given.
 Dismiss = Callable[[Any, str], None]
@@ -49,14 +54,21 @@ def guard(association: Any, incoming: Path, largest_object_bytes: int, dismiss: 
 
 
 def _look_first(association: Any, dismiss: Dismiss) -> None:
-    """Let no request be taken apart that asks for more than there is."""
+    """Let no request be taken apart that asks for more than there is; what cannot be taken apart
+    is told in one line, and answered by A-ABORT.
+    """
     decode = association.dul._decode_pdu
 
     def look(pdu: bytearray) -> Any:
         if why := too_much(pdu):
             dismiss(association, why)
-            raise ValueError(why)  # pynetdicom ends it as one that it cannot decode
-        return decode(pdu)
+            return None, _INVALID_PDU
+        try:
+            return decode(pdu)
+        except Exception as error:  # noqa: BLE001 - as pynetdicom, which has no list of them
+            address = association.requestor.address
+            log.warning("connection of %s: %s (%s)", address, _NO_PDU, type(error).__name__)
+            return None, _INVALID_PDU
 
     association.dul._decode_pdu = look
 

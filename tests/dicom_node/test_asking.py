@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import socket
 import threading
@@ -13,6 +14,7 @@ import pytest
 import receiving
 import wire
 
+from dicom_node import logs
 from dicom_node.receive.asking import MOST_CONTEXTS, too_much
 from dicom_node.receive.port import Port
 
@@ -51,6 +53,21 @@ def test_a_request_for_more_than_there_is_is_not_taken_apart(
         assert not decoded
         monkeypatch.undo()
         wire.associated(node.port).close()
+
+
+@pytest.mark.parametrize("content", [b"", bytes(68)])
+def test_a_pdu_that_cannot_be_decoded_is_told_in_one_line_and_answered_by_an_abort(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.addFilter(logs._tells_something)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    with receiving.node(tmp_path) as node, wire.connected(node.port) as connection:
+        connection.sendall(wire.pdu(1, content))
+        assert wire.end_of(connection) == [7]
+    (line,) = written.getvalue().splitlines()
+    assert "connection of 127.0.0.1: it sent a PDU that cannot be decoded (" in line
 
 
 def test_as_many_contexts_as_there_are_numbers_may_be_asked_for(tmp_path: Path) -> None:
