@@ -61,6 +61,7 @@ class Spool:
         self.root = root
         self._filing = threading.Lock()
         self._named: set[Path] = set()  # folders of which this process knows that they will stay
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)  # patients lie in it
         for folder in (self.incoming, self.studies, self.priors, self.quarantine):
             folder.mkdir(parents=True, exist_ok=True)
 

@@ -51,6 +51,12 @@ def test_a_study_belongs_to_the_patient_it_came_with_first(spool: Spool) -> None
     assert b"A" not in (spool.study("1.2") / "patient.sha256").read_bytes()
 
 
+def test_nobody_else_may_look_into_a_data_folder_that_it_makes(tmp_path: Path) -> None:
+    assert Spool(tmp_path / "new" / "data").root.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "of the site").mkdir(mode=0o750)
+    assert Spool(tmp_path / "of the site").root.stat().st_mode & 0o777 == 0o750
+
+
 def test_of_two_edges_that_file_one_uid_at_once_one_is_first(tmp_path: Path) -> None:
     """Each with other bytes: nothing is replaced, and each second one is told so."""
     script = (
