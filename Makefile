@@ -1,5 +1,6 @@
 # make demo    show the main job         make check        lint, types, import contracts
 # make test    run the tests             make constraints  pin what is installed now
+# make faults  500 random faults on real processes, and the proof after each round
 # make fuzz    spoiled files and messages, 20,000 and more, against the door and the readers
 # make proof   validators over every object that is written, from all films that there are
 #
@@ -26,7 +27,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test proof fuzz bench-receive bench-ledger check install constraints bench-queue
+.PHONY: help demo test proof faults fuzz bench-receive bench-ledger check install constraints bench-queue
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -45,6 +46,10 @@ bench-receive: $(STAMP) ## the door beside storescp --fork and Orthanc; a quarte
 
 bench-ledger: $(STAMP) ## ask a ledger of 1,000,000 jobs, in SQLite and PostgreSQL; some minutes
 	PYTHONPATH=.:tests:tests/bench nice $(BIN)/python tests/bench/ledger.py
+
+FAULTS ?= 500
+faults: $(STAMP) ## break real processes at random, and prove what holds; FAULTS=500, SEED=N
+	PYTHONPATH=.:tests nice $(BIN)/python -m faults --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(STAMP) ## spoiled files, data sets and PDUs, and a table; FUZZ_INPUTS, FUZZ_SEED
 	PYTHONPATH=.:tests:tests/fuzz nice $(BIN)/python tests/fuzz/run.py

@@ -145,6 +145,13 @@ class Server:
             process.kill()
             process.wait()
 
+    def kill(self) -> None:
+        """End it as a loss of power does: nothing is finished, nobody is told."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
     @property
     def said(self) -> str:
         """The end of what it printed."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dicom_node import commitment
 from dicom_node.errors import Misconfigured, Unreachable
-from dicom_node.ledger import arrivals, completion, jobs
+from dicom_node.ledger import arrivals, completion, jobs, leases
 from dicom_node.receive.announcements import handlers
 from dicom_node.receive.door import Door
 from dicom_node.receive.line import Limits
@@ -22,8 +22,9 @@ from dicom_node.receive.scp import Receiver
 from dicom_node.receive.taking import Origin
 from dicom_node.receive.tls_line import Callers, Lines
 from dicom_node.tls import inspect
+from workers import owners
 from workers.housekeeping import Housekeeper
-from workers.site import Site
+from workers.site import Site, longest_task_seconds
 
 log = logging.getLogger(__name__)
 
@@ -163,9 +164,24 @@ def _sweep(site: Site, rung: dict[str, float]) -> None:
     for job in ready:
         log.info("study complete, job %d", job)
         rung.pop(jobs.FETCH.name, None)
+    _free_what_nobody_holds(site)
     waiting = jobs.waiting(site.database)
     for stage in jobs.STAGES:
         due = time.monotonic() - rung.get(stage.name, -_RING_AGAIN_SECONDS) >= _RING_AGAIN_SECONDS
         if stage.name in waiting and due:
             rung[stage.name] = time.monotonic()
             site.ring(stage)
+
+
+def _free_what_nobody_holds(site: Site) -> None:
+    """What a worker held that was killed on this machine, or holds by a clock that was wrong."""
+    if dead := leases.end(site.database, owners.is_dead):
+        log.warning("%d worker(s) of this machine died at their work; it is taken up again", dead)
+    wrong = leases.set_right(
+        site.database,
+        longest_lease=longest_task_seconds(site.settings),
+        longest_wait=site.settings.delivery.longest_retry_seconds,
+        edge_lease=site.settings.completion.edge_lease_seconds,
+    )
+    if wrong:
+        log.warning("the clock was put back; %d job(s) would have waited for it", wrong)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import socket
 import time
 from functools import cached_property
@@ -17,11 +16,11 @@ from celery import Celery, signals
 
 from dicom_node import logs, queue, tls
 from dicom_node.errors import Misconfigured
-from dicom_node.ledger import jobs
+from dicom_node.ledger import jobs, leases
 from dicom_node.ledger.jobs import Stage
 from models.engines import ENGINES
 from models.engines.base import Engine, EngineOptions
-from workers import way
+from workers import owners, way
 from workers.site import (
     Configuration,
     Site,
@@ -44,6 +43,7 @@ class Worker:
     def __init__(self, configuration: Configuration) -> None:
         """Open nothing yet."""
         self._configuration = configuration
+        self._looked = False
         self._turns = {stage: itertools.count(1) for stage in jobs.STAGES}
 
     @cached_property
@@ -67,18 +67,24 @@ class Worker:
         }[stage]
         if stage is jobs.READ and not self._engine_opens():
             return
-        owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._end_leases_of_the_dead()
         begun = time.monotonic()
         taken = way.take(
             self.site,
             stage,
             work,
-            owner=owner,
+            owner=owners.me(),
             lease_seconds=longest_task_seconds(chosen),
             turn=next(self._turns[stage]),
         )
         if taken and time.monotonic() - begun > queue.EXPIRES_SECONDS / 2:
             self.site.ring(stage)  # what was rung when it was taken is worth nothing soon
+
+    def _end_leases_of_the_dead(self) -> None:
+        """Once: this process may have the place of one that was killed, and has its message."""
+        if not self._looked:
+            leases.end(self.site.database, owners.is_dead)
+            self._looked = True
 
     def _engine_opens(self) -> bool:
         """Before a job is taken: weights that cannot be loaded are no study's fault."""

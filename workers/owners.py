@@ -1,0 +1,45 @@
+"""Who holds a lease: a process by a name that no other one ever has, and whether it lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+_PROCESSES = Path("/proc")
+_START = 19  # of the words behind the program's name: when it started (proc(5), field 22)
+
+
+def me() -> str:
+    """This process: host, namespace of process ids, start and id.
+
+    Two containers may give the same id, and a machine gives an id again.
+    """
+    return f"{_place()}:{_started(os.getpid())}:{os.getpid()}"
+
+
+def is_dead(owner: str) -> bool:
+    """Whether an owner was a process here and is none any more; of others nothing is known."""
+    place, _, rest = owner.rpartition(":")
+    place, _, started = place.rpartition(":")
+    if not rest.isdecimal() or place != _place() or not _started(os.getpid()):
+        return False
+    return _started(int(rest)) != started
+
+
+def _place() -> str:
+    try:
+        namespace = os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - follows the link
+    except OSError:
+        namespace = 0
+    return f"{socket.gethostname()}:{namespace}"
+
+
+def _started(process: int) -> str:
+    """When a process started, in ticks since the machine did; empty where there is none."""
+    try:
+        told = (_PROCESSES / str(process) / "stat").read_text()
+    except OSError:
+        return ""
+    state, *words = told.rpartition(")")[2].split()
+    return "" if state == "Z" else words[_START - 1]
