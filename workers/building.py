@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from dicom_node import outputs, rules
-from dicom_node.ledger import corrections, deliveries
+from dicom_node.errors import Unreachable
+from dicom_node.ledger import corrections, deliveries, leases
 from dicom_node.ledger.deliveries import RETRACTION, Made
 from dicom_node.ledger.jobs import Job
 from dicom_node.outputs import Material
@@ -13,7 +14,7 @@ from dicom_node.report import Report
 from workers import correcting
 from workers.correcting import superseded_by, superseding
 from workers.places import Place
-from workers.site import Site
+from workers.site import Site, longest_task_seconds
 
 
 def build(site: Site, job: Job, result: Report, current: Path, prior: Path | None) -> None:
@@ -43,6 +44,9 @@ def build(site: Site, job: Job, result: Report, current: Path, prior: Path | Non
         place = Place(site, job, destination.name, job.retractions)
         results = []
         for reference, dataset in outputs.build(material, rule.outputs):
+            # On a machine with much to do an object may take as long as a lease lasts.
+            if not leases.renew(site.database, job, longest_task_seconds(site.settings)):
+                raise Unreachable("somebody else has this study by now")
             output = reference.output
             outputs.write(dataset, place.path(output))
             results.append(place.row(output, reference, superseded_by(output, stands)))

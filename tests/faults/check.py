@@ -6,14 +6,14 @@ import io
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faults.sender import Films, data_set_bytes
 from faults.stage import Stage
 from pydicom import dcmread
 from sqlalchemy import select
 
-from dicom_node.ledger import deliveries, received, tables
+from dicom_node.ledger import deliveries, history, received, tables
 from dicom_node.ledger.deliveries import MAY_BE_THERE, Delivery, DeliveryState
 from dicom_node.ledger.jobs import Job, State
 
@@ -29,9 +29,10 @@ class Problem:
 
     kind: str
     what: str
+    story: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.what}"
+        return "\n".join((f"{self.kind}: {self.what}", *self.story))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def problems(stage: Stage, sent: Sequence[Sent], permitted: Collection[str]) -> 
     jobs = stage.jobs()
     found: list[Problem] = []
     for one in sent:
+        before = len(found)
         mine = sorted(
             (job for job in jobs if job.study_instance_uid == one.films.study),
             key=lambda job: job.revision,
@@ -77,7 +79,23 @@ def problems(stage: Stage, sent: Sequence[Sent], permitted: Collection[str]) -> 
         for name, held in (("pacs", _orthanc(stage, one)), ("scripted", _scripted(stage, one))):
             there = [row for row in rows if row.made.destination == name]
             found += _delivered(stage, f"{name}, {one.films.study}", there, held, mine)
+        if len(found) > before:
+            found[-1] = replace(found[-1], story=tuple(story(stage, one.films.study)))
     return found + list(_stored_twice(stage))
+
+
+def story(stage: Stage, study: str) -> list[str]:
+    """What the ledger has of a study: for whoever looks for the cause of a problem."""
+    told = []
+    for job in reversed([one for one in stage.jobs() if one.study_instance_uid == study]):
+        told.append(f"job {job.id}, revision {job.revision}: {job.state} {job.reason}")
+        told += [f"    {e.at:.1f} {e.what}" for e in history.history(stage.database, job.id)]
+        told += [
+            f"    {row.made.output} at {row.made.destination}: {row.id} {row.state}, "
+            f"withdrawn by {row.withdrawn_by}"
+            for row in deliveries.of_job(stage.database, job.id)
+        ]
+    return told
 
 
 def _received(stage: Stage, one: Sent) -> Iterator[Problem]:

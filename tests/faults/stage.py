@@ -31,7 +31,7 @@ from dicom_node.ledger.jobs import Job, State
 from dicom_node.spool import Spool
 from workers.site import configure, longest_task_seconds
 
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("/usr/lib/faketime"))
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 _HERE = Path(__file__).parent
 _DISK_MEGABYTES = 192
 _SECTIONS: dict[str, dict[str, object]] = {
@@ -56,7 +56,7 @@ _SECTIONS: dict[str, dict[str, object]] = {
     },
     "limits": {
         "sweep_seconds": 0.3,
-        "reading_seconds": 20,
+        "reading_seconds": 60,
         "prior_wait_seconds": 1,
         "attempts": 4,
     },
