@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 #: A stage that has work is rung for again after this: the broker may have forgotten.
 _RING_AGAIN_SECONDS = 15
 _LOOK_AROUND_EVERY_SECONDS = 600
-#: What a living edge has not entered for so long, a dead one has left.
-_LEFT_SECONDS = 120
 
 
 def run(site: Site, stop: threading.Event) -> None:
@@ -48,7 +46,7 @@ def run(site: Site, stop: threading.Event) -> None:
     node, tls = site.settings.node, site.settings.tls
     place = f"{socket.gethostname()}-{node.port}."
     incoming = site.spool.incoming / f"{place}{uuid.uuid4().hex}"
-    housekeeper = Housekeeper(site, incoming)
+    housekeeper = Housekeeper(site, incoming, recorder)
     receiver = _receiver(site, recorder, incoming, housekeeper)
     try:
         try:
@@ -140,16 +138,9 @@ def _sweep_until(
             if time.monotonic() - looked > _LOOK_AROUND_EVERY_SECONDS:
                 looked = time.monotonic()
                 receiver.show_life()
-                _enter_what_others_left(site, recorder)
             _sweep(site, rung)
         except Unreachable as error:
             log.warning("%s; trying again", error)
-
-
-def _enter_what_others_left(site: Site, recorder: Recorder) -> None:
-    """Another edge may have died between its answer and the ledger, and nobody start it again."""
-    if found := scan(site.spool, site.database, recorder, settled_seconds=_LEFT_SECONDS):
-        log.warning("%d file(s) of another edge were not in the ledger; entered now", found)
 
 
 def _sweep(site: Site, rung: dict[str, float]) -> None:

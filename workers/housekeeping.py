@@ -1,4 +1,7 @@
-"""Deletes what may go, beside the receiving: at intervals, and at once when the disk is short."""
+"""Deletes what may go, beside the receiving: at intervals, and at once when the disk is short.
+
+At the same intervals it enters what another edge has left.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from pathlib import Path
 from dicom_node import queue
 from dicom_node.errors import Unreachable
 from dicom_node.ledger import announcements, commitments
+from dicom_node.receive.recorder import Recorder
+from dicom_node.receive.scan import scan
 from dicom_node.retention.ballast import keep_ballast
 from dicom_node.retention.room import make_room
 from dicom_node.retention.sweep import sweep
@@ -24,14 +29,17 @@ _LOOK_EVERY_SECONDS = 5
 #: Between two attempts when nothing could be freed; each asks the ledger for every study.
 _PAUSE_SECONDS = 10
 _TELL_AGAIN_SECONDS = 300
+#: What a living edge has not entered for so long, a dead one has left.
+_LEFT_SECONDS = 120
 
 
 class Housekeeper:
     """One thread, from :meth:`start` to :meth:`stop`."""
 
-    def __init__(self, site: Site, incoming: Path) -> None:
+    def __init__(self, site: Site, incoming: Path, recorder: Recorder) -> None:
         """``incoming`` is the folder of this edge's unfinished objects, which stays."""
         self._site = site
+        self._recorder = recorder
         self._incoming = incoming
         self._low = site.settings.receive.low_bytes
         self._wanted = threading.Event()
@@ -61,7 +69,7 @@ class Housekeeper:
         self._wanted.set()
 
     def _run(self) -> None:
-        swept = -float("inf")
+        swept, looked = -float("inf"), time.monotonic()  # the edge has looked when it started
         try:
             while not self._stopping.is_set():
                 short = self._is_short()
@@ -69,6 +77,9 @@ class Housekeeper:
                     enough = self._clean(short=short)
                     swept = time.monotonic()
                     self._stopping.wait(0 if enough else _PAUSE_SECONDS)
+                if time.monotonic() - looked > _SWEEP_EVERY_SECONDS:
+                    self._enter_what_others_left()
+                    looked = time.monotonic()
                 self._wanted.wait(_LOOK_EVERY_SECONDS)
                 self._wanted.clear()
         finally:
@@ -101,6 +112,22 @@ class Housekeeper:
             log.error("not all is deleted: %s", error.strerror)  # noqa: TRY400 - no bug of ours
             return False
         return enough
+
+    def _enter_what_others_left(self) -> None:
+        """Another edge may have died between its answer and the ledger, and nobody start it again.
+
+        Not where completion is decided: with a hundred thousand files it takes seconds.
+        """
+        site = self._site
+        try:
+            found = scan(site.spool, site.database, self._recorder, settled_seconds=_LEFT_SECONDS)
+        except (Unreachable, OSError) as error:
+            # The text of an OSError names a file.
+            why = error.strerror if isinstance(error, OSError) else error
+            log.warning("the spool is not looked through: %s; trying again", why)
+            return
+        if found:
+            log.warning("%d file(s) of another edge were not in the ledger; entered now", found)
 
     def _tell(self) -> None:
         if time.monotonic() - self._told > _TELL_AGAIN_SECONDS:

@@ -27,6 +27,7 @@ from workers import pictures
 from workers.site import Site
 
 _MINUTE = "%Y-%m-%d %H:%M"  # in a table that is to fit into a terminal
+_LISTED = 100  # of what arrived
 _HIDDEN = ("prior", "report", "lease_owner", "attempts")
 
 
@@ -82,7 +83,7 @@ def story(site: Site, job: Job, picture: Path | None) -> Iterator[str | Table]:
     result = report.from_json(job.report) if job.report else None
     yield f"job {job.id}: {job.state}{f': {why}' if (why := _why(job)) else ''}"
     yield f"study {job.study_instance_uid}, revision {job.revision}{_urgency(job)}"
-    yield from _part("What arrived", map(_arrived, _of_revision(site, job)))
+    yield from _part("What arrived", _arrivals(_of_revision(site, job)))
     if result is not None:
         yield from _part("Which film", _films(result))
     if (prior := _prior(job)) is not None:
@@ -115,6 +116,13 @@ def _of_revision(site: Site, job: Job) -> list[Received]:
     """Without what came for later revisions."""
     found = received.listing(site.database, job.study_instance_uid)
     return [one for one in found if (one.revision or 0) <= job.revision]
+
+
+def _arrivals(found: Sequence[Received]) -> Iterator[str]:
+    """The first of them: of a CT with thousands of slices nobody reads the list."""
+    yield from map(_arrived, found[:_LISTED])
+    if len(found) > _LISTED:
+        yield f"and {len(found) - _LISTED} more; --json lists all"
 
 
 def _arrived(one: Received) -> str:

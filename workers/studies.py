@@ -26,12 +26,13 @@ def add_to(app: typer.Typer) -> None:
 def list_jobs(
     config: ConfigOption = CONFIG,
     state: Annotated[list[State] | None, typer.Option(help="Only these; repeatable.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 50,
+    before: Annotated[int | None, typer.Option(help="Only before this job: the next page.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the studies: where each is on its way, and why."""
     database = open_site(configured(config)).database
-    found = jobs.listing(database, states=state or (), limit=limit)
+    found = jobs.listing(database, states=state or (), limit=limit, before=before)
     aside = quarantined.listing(database, limit=limit)
     if as_json:
         tell(console, showing.jobs_json(found, aside))

@@ -6,7 +6,17 @@ The decision itself is one condition of SQL, so that it falls in the transaction
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, ScalarSelect, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Table,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from dicom_node.ledger.announcements import StepStatus
 from dicom_node.ledger.database import Database, now
@@ -141,10 +151,11 @@ def asked(database: Database, job: Job, held: int, told: str) -> None:
 
 
 def _arriving() -> ColumnElement[bool]:
-    return exists().where(
+    return _there_is(
         association_studies.c.study_instance_uid == jobs.c.study_instance_uid,
         association_studies.c.association_id == associations.c.id,
         _is_open(),
+        within=jobs,
     )
 
 
@@ -173,13 +184,23 @@ def _all_announced_is_here() -> ColumnElement[bool]:
         announced.c.study_instance_uid == instances.c.study_instance_uid,
         announced.c.sop_instance_uid == instances.c.sop_instance_uid,
     )
-    unannounced = exists().where(
-        instances.c.job_id == jobs.c.id,
-        ~exists().where(*same_object).correlate(instances),
+    unannounced = _there_is(
+        instances.c.job_id == jobs.c.id, ~_there_is(*same_object, within=instances), within=jobs
     )
-    missing = exists().where(of_study, ~exists().where(*same_object).correlate(announced))
-    going_on = exists().where(
+    missing = _there_is(of_study, ~_there_is(*same_object, within=announced), within=jobs)
+    going_on = _there_is(
         performed_steps.c.study_instance_uid == jobs.c.study_instance_uid,
         performed_steps.c.status == StepStatus.IN_PROGRESS,
+        within=jobs,
     )
-    return exists().where(of_study) & ~going_on & ~missing & ~unannounced
+    return _there_is(of_study, within=jobs) & ~going_on & ~missing & ~unannounced
+
+
+def _there_is(*conditions: ColumnElement[bool], within: Table) -> ColumnElement[bool]:
+    """Whether there is a row, looked for by an index for each row of the table ``within``.
+
+    The offset keeps PostgreSQL from reading whole tables for it, at once for all jobs: it takes
+    those that arrive for more than they are.
+    """
+    one: ColumnElement[int] = literal_column("1")
+    return select(one).where(*conditions).correlate(within).offset(0).exists()

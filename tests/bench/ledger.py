@@ -25,7 +25,7 @@ from nodes import Site
 from peers import PostgreSQL
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, event, make_url, select
 
 from dicom_node.ledger import (
     announcements,
@@ -41,11 +41,15 @@ from dicom_node.ledger import (
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import STAGES, State
+from dicom_node.receive.recorder import Recorder
+from dicom_node.receive.scan import scan
+from dicom_node.spool import Spool
 from workers.plain import tell
 
 #: What the issue asks of each.
 LIMIT_MILLISECONDS = 50.0
 _TIMES = 50
+_FILES = 100_000
 _LONGEST_SECONDS = 10.0
 _CONSOLE = Console(soft_wrap=True)
 _SCANS = ("SCAN ", "Seq Scan")
@@ -210,6 +214,32 @@ def table(database: str, rows: list[Measured]) -> Table:
     return told
 
 
+def _scan(url: str, folder: Path) -> str:
+    """How long the scan of the spool takes, and how much memory, where the ledger knows all."""
+    database, spool = Database(url), Spool(folder / "spool")
+    paths = select(tables.instances.c.path).where(tables.instances.c.path != "")
+    with database.reading() as connection:
+        for path in connection.execute(paths.limit(_FILES)).scalars():
+            (spool.root / path).parent.mkdir(exist_ok=True)
+            (spool.root / path).touch()
+    # Linux forgets the largest memory that this process had.
+    Path("/proc/self/clear_refs").write_text("5")
+    before, begun = _memory("VmRSS"), time.monotonic()
+    found = scan(spool, database, Recorder(database, spool, "bench", 30))
+    took, grown = time.monotonic() - begun, _memory("VmHWM") - before
+    database.close()
+    assert found == 0, "all are known"
+    return f"scan of {_FILES} files that the ledger knows: {took:.1f} s, {grown:.0f} MB"
+
+
+def _memory(what: str) -> float:
+    """Of this process, in MB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(what):
+            return int(line.split()[1]) / 1024
+    raise KeyError(what)
+
+
 def _command(url: str, folder: Path) -> str:
     """How long the whole of ``dicom-node jobs`` takes."""
     site = Site(folder / f"site-{make_url(url).get_backend_name()}")
@@ -252,6 +282,7 @@ def _print(url: str, count: int, folder: Path, *, fill: bool = True) -> None:
         tell(_CONSOLE, f"{count} jobs made in {time.monotonic() - begun:.0f} s")
     _CONSOLE.print(table(make_url(url).get_backend_name(), measure(url, sizes)))
     tell(_CONSOLE, _command(url, folder))
+    tell(_CONSOLE, _scan(url, folder))
 
 
 if __name__ == "__main__":

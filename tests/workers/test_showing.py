@@ -162,3 +162,31 @@ def test_what_came_later_is_told_with_its_own_revision(
     assert len(_after("What arrived", written.command("show", 1).stdout)) == 3
     assert len(_after("What arrived", written.command("show", 2).stdout)) == 4
     assert written.show(2)["prior"] is None
+
+
+def test_of_thousands_of_objects_the_first_are_told_and_scripts_get_all(
+    written: nodes.Site, result: Report
+) -> None:
+    site = open_site(configure(written.config))
+    study = result.film.study_instance_uid
+    place = site.spool.below(site.spool.root / "x")
+    arrivals.record(
+        site.database,
+        [Arrival(study, f"1.2.9.{one}", "1.2.840", place, "00", False) for one in range(2000)],
+    )
+    arrived = _after("What arrived", written.command("show", 1).stdout)
+    assert len(arrived) == 101
+    assert arrived[-1] == "  and 1903 more; --json lists all"
+    assert len(written.show(1)["instances"]) == 2003
+
+
+def test_the_list_of_studies_has_pages(written: nodes.Site) -> None:
+    site = open_site(configure(written.config))
+    for one in range(3):
+        path = site.spool.below(site.spool.root / f"{one}")
+        arrivals.record(
+            site.database, [Arrival(f"1.2.{one}", f"1.3.{one}", "1.2", path, "0", True)]
+        )
+    page = written.command("jobs", "--json", "--limit", "2", "--before", "3")
+    assert [one["id"] for one in json.loads(page.stdout)["jobs"]] == [2, 1]
+    assert written.command("jobs", "--limit", "10001").returncode == 2
