@@ -77,7 +77,7 @@ def send(receiver: Receiver, paths: list[Path], associations: int, folder: Path)
         sender.stdout.readline()
     taken = time.monotonic() - began
     if any(sender.wait() for sender in senders):
-        sys.exit(f"objects were refused by {type(receiver).__name__}; see {receiver.log}")
+        sys.exit(f"objects were refused by {type(receiver).__name__}; it says:\n{receiver.said}")
     return taken
 
 

@@ -58,6 +58,7 @@ def send(association: Any, paths: list[Path], refused: list[Path]) -> None:
         answer = association.send_c_store(path)
         if answer.get("Status") != 0x0000:
             refused.append(path)
+            sys.stderr.write(f"answered {answer.get('Status', 'by nothing')}\n")
 
 
 def main(port: int, ae_title: str, lists: list[Path]) -> int:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -34,12 +35,14 @@ def run(seed: int, rounds: Iterable[int], folder: Path, only: Sequence[str] = ()
     chunks: dict[int, list[int]] = defaultdict(list)
     for number in rounds:
         chunks[number // _ROUNDS].append(number)
-    for chunk, numbers in chunks.items():
-        with Stage(folder / f"stage-{chunk}", redis=chunk % 2 == 0) as stage:
-            for number in numbers:
-                played = play(stage, planned(stage, seed, number, only))
-                done.append(played)
-                _tell(played)
+    try:
+        for chunk, numbers in chunks.items():
+            with Stage(folder / f"stage-{chunk}", redis=chunk % 2 == 0) as stage:
+                for number in numbers:
+                    done.append(play(stage, planned(stage, seed, number, only)))
+                    _tell(done[-1])
+    except KeyboardInterrupt:
+        sys.stdout.write("interrupted\n")
     return done
 
 
@@ -100,6 +103,8 @@ def main() -> int:
     number = chosen.rounds or -(-chosen.faults // _FAULTS)
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="faults-"))
     sys.stdout.write(f"seed {chosen.seed}, {number} rounds, in {folder}\n")
+    # Ends with the table of what was done until then.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     done = run(chosen.seed, range(chosen.first, chosen.first + number), folder, chosen.only)
     sys.stdout.write(f"\nseed {chosen.seed}\n{table(done)}\n")
     return 1 if any(played.problems for played in done) else 0
