@@ -10,6 +10,7 @@ from typing import Any
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
+from dicom_node.checkpoint import stand_aside
 from dicom_node.connection import Caller
 from dicom_node.errors import Rejected, Unreachable
 from dicom_node.peer import Peer
@@ -46,6 +47,7 @@ def association(
         raise Unreachable(f"{peer.name} does not answer: its host has no address") from None
     if not opened.is_established:
         raise _failure(peer, opened)
+    stand_aside(opened)
     try:
         yield opened
     except RuntimeError as error:
