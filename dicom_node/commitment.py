@@ -22,9 +22,19 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
     Verification,
 )
 
+from dicom_node.answers import (
+    NO_SUCH_INSTANCE,
+    PROCESSING_FAILURE,
+    RESOURCE_LIMITATION,
+    SUCCESS,
+    Answer,
+    Refused,
+    answer,
+    answered,
+    decoded,
+)
 from dicom_node.association import association
 from dicom_node.errors import BadStudy, Rejected, Unreachable
-from dicom_node.headers import CORRUPT, items_in
 from dicom_node.ledger import commitments
 from dicom_node.ledger.commitments import Outcome, Report
 from dicom_node.ledger.database import Database
@@ -39,17 +49,12 @@ REPORTED_BY = StorageCommitmentPushModel
 _REQUEST_COMMITMENT = 1  # Action Type ID, PS3.4 Table J.3.2-1
 _SUCCESSFUL, _FAILURES_EXIST = 1, 2  # Event Type ID, PS3.4 Table J.3.3-1
 _LOOK_AGAIN_SECONDS = 0.2
-_MOST_ITEMS = 50_000  # of a report: each takes a hundred times its bytes once it is decoded
 
-_SUCCESS = 0x0000
-_PROCESSING_FAILURE = 0x0110
-_NO_SUCH_INSTANCE = 0x0112
 _NO_SUCH_EVENT = 0x0113
 _INVALID_ARGUMENT = 0x0115
 _UNRECOGNISED_OPERATION = 0x0211
-_RESOURCE_LIMITATION = 0x0213
 #: Of an N-ACTION that may succeed later (PS3.7 10.1.4.1.10).
-_PASSING = (_PROCESSING_FAILURE, _RESOURCE_LIMITATION)
+_PASSING = (PROCESSING_FAILURE, RESOURCE_LIMITATION)
 
 #: Failure Reasons (0008,1197), PS3.3 C.14.1.1.
 _REASONS = {
@@ -60,16 +65,6 @@ _REASONS = {
     0x0131: "duplicate Transaction UID",
     0x0213: "resource limitation",
 }
-
-Answer = tuple[Dataset, None]
-
-
-class _Refused(Exception):
-    """A report that cannot be used; ``comment`` holds nothing of it."""
-
-    def __init__(self, status: int, comment: str) -> None:
-        super().__init__(comment)
-        self.answer = _status(status, comment)
 
 
 def ask(
@@ -132,36 +127,28 @@ def handlers(database: Database) -> list[tuple[Any, Callable[[Any], Answer]]]:
     They answer when it is in the ledger.
     """
     return [
-        (evt.EVT_N_EVENT_REPORT, lambda event: _answer(database, event)),
+        (
+            evt.EVT_N_EVENT_REPORT,
+            lambda event: answered("commitment report", lambda: _take(database, event)),
+        ),
         (evt.EVT_N_ACTION, lambda _: (_not_ours(), None)),
     ]
-
-
-def _answer(database: Database, event: Any) -> Answer:
-    try:
-        _take(database, event)
-    except _Refused as refused:
-        log.warning("commitment report answered %04X: %s", refused.answer.Status, refused)
-        return refused.answer, None
-    except Unreachable as error:
-        log.error("commitment report answered 0110: %s", error)  # noqa: TRY400 - no bug of ours
-        return _status(_PROCESSING_FAILURE, "the ledger does not answer; try again"), None
-    return _status(_SUCCESS), None
 
 
 def _take(database: Database, event: Any) -> None:
     request = event.request
     if request.AffectedSOPInstanceUID != StorageCommitmentPushModelInstance:
-        raise _Refused(_NO_SUCH_INSTANCE, "not the instance of storage commitment")
+        raise Refused(NO_SUCH_INSTANCE, "not the instance of storage commitment")
     if request.EventTypeID not in (_SUCCESSFUL, _FAILURES_EXIST):
-        raise _Refused(_NO_SUCH_EVENT, "storage commitment knows no such event")
+        raise Refused(_NO_SUCH_EVENT, "storage commitment knows no such event")
     if not request.EventInformation:
-        raise _Refused(_INVALID_ARGUMENT, "the event information is missing")
-    given = _decoded(event)
+        raise Refused(_INVALID_ARGUMENT, "the event information is missing")
+    reporter = str(event.assoc.remote["ae_title"]).strip()
+    given = decoded(request.EventInformation, lambda: _report(event.event_information, reporter))
     match commitments.report(database, given):
         case Outcome.UNKNOWN:
             # Whoever else reports learns no more than that.
-            raise _Refused(_INVALID_ARGUMENT, "no such transaction was asked of who reports")
+            raise Refused(_INVALID_ARGUMENT, "no such transaction was asked of who reports")
         case Outcome.REPEATED:
             log.info("a commitment report says nothing new")
         case Outcome.ENTERED:
@@ -170,16 +157,6 @@ def _take(database: Database, event: Any) -> None:
                 len(given.committed),
                 len(given.failed),
             )
-
-
-def _decoded(event: Any) -> Report:
-    if items_in(event.request.EventInformation) > _MOST_ITEMS:
-        raise _Refused(_RESOURCE_LIMITATION, f"more than {_MOST_ITEMS} items")
-    try:
-        return _report(event.event_information, str(event.assoc.remote["ae_title"]).strip())
-    except CORRUPT as error:
-        text = f"the event information cannot be decoded ({type(error).__name__})"
-        raise _Refused(_PROCESSING_FAILURE, text) from None
 
 
 def _report(information: Dataset, reporter: str) -> Report:
@@ -199,7 +176,7 @@ def _report(information: Dataset, reporter: str) -> Report:
 
 def _reason(item: Dataset) -> int:
     """VR US, whatever VR the item states; what it does not say is a processing failure."""
-    return int(item.get("FailureReason") or _PROCESSING_FAILURE) & 0xFFFF
+    return int(item.get("FailureReason") or PROCESSING_FAILURE) & 0xFFFF
 
 
 def _items(information: Dataset, keyword: str) -> Iterator[Dataset]:
@@ -210,7 +187,7 @@ def _uid(item: Dataset, keyword: str) -> str:
     try:
         return checked_uid(str(item.get(keyword) or ""))
     except BadStudy:
-        raise _Refused(_INVALID_ARGUMENT, f"{keyword} is missing or not a UID") from None
+        raise Refused(_INVALID_ARGUMENT, f"{keyword} is missing or not a UID") from None
 
 
 def _is_offered(opened: Any) -> bool:
@@ -235,7 +212,7 @@ def _serve_what_comes_first(opened: Any) -> None:
 
 def _check(peer: Peer, status: int | None) -> None:
     """What the answer to N-ACTION means."""
-    if status == _SUCCESS:
+    if status == SUCCESS:
         return
     if status is None:
         raise Unreachable(f"{peer.name} gave no answer to the request for storage commitment")
@@ -251,12 +228,4 @@ def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
 
 
 def _not_ours() -> Dataset:
-    return _status(_UNRECOGNISED_OPERATION, "this node commits itself to nothing")
-
-
-def _status(status: int, comment: str = "") -> Dataset:
-    answer = Dataset()
-    answer.Status = status
-    if comment:
-        answer.ErrorComment = comment[:64]  # VR LO
-    return answer
+    return answer(_UNRECOGNISED_OPERATION, "this node commits itself to nothing")

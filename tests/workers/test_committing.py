@@ -31,7 +31,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 from sqlalchemy import update
 from stages import Node, destination
 
-from dicom_node import commitment
+from dicom_node import answers
 from dicom_node.ledger import commitments, deliveries, jobs, retrying, tables
 from dicom_node.ledger.jobs import DELIVER, State
 from dicom_node.outputs.rejection import Reason
@@ -207,7 +207,7 @@ def test_what_is_wrong_with_a_report_is_answered_and_changes_nothing(
         assert archive.report(None) == 0x0115
         assert archive.report(strange) == 0x0115
         with monkeypatch.context() as few:
-            few.setattr(commitment, "_MOST_ITEMS", 1)
+            few.setattr(answers, "_MOST_ITEMS", 1)
             assert archive.report(of(asked)) == 0x0213, "of two objects"
         assert archive.report(of(asked), event=3) == 0x0113
         assert archive.report(of(asked), instance="1.2.3") == 0x0112
