@@ -26,10 +26,12 @@ NAMES = (
     "PACS stores and closes",
     "reader's child killed",
     "Redis killed and restarted",
+    "late instances",
     "association closed in an object",
     "sender killed while delivering",
     "the same study twice at once",
     "disk full",
+    "Orthanc killed",
 )
 
 
