@@ -130,9 +130,13 @@ def withdrawn(database: Database, row: Delivery) -> list[Delivery]:
 
 
 def _before(job: Job) -> ColumnElement[bool]:
-    return or_(
-        jobs.c.revision < job.revision,
-        and_(jobs.c.id == job.id, deliveries.c.retractions < job.retractions),
+    """Of the same study, and of no other one: what earlier revisions and readings have made."""
+    return and_(
+        jobs.c.study_instance_uid == job.study_instance_uid,
+        or_(
+            jobs.c.revision < job.revision,
+            and_(jobs.c.id == job.id, deliveries.c.retractions < job.retractions),
+        ),
     )
 
 
@@ -170,7 +174,6 @@ def _standing(connection: Connection, job: Job, which: ColumnElement[bool]) -> S
         select(deliveries)
         .join(jobs)
         .where(
-            jobs.c.study_instance_uid == job.study_instance_uid,
             which,
             deliveries.c.output.not_in(NOTES),
             deliveries.c.state.in_(MAY_BE_THERE),

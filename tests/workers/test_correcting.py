@@ -213,6 +213,23 @@ def test_what_a_pacs_that_was_away_did_not_get_is_not_sent_once_it_is_superseded
     assert iocm.results(held) == made(node, second)
 
 
+def test_what_waits_of_another_study_is_sent_whatever_takes_the_place_of_this_one(
+    node: Node, films: Films, tmp_path: Path
+) -> None:
+    pacs = Orthanc(tmp_path / "orthanc")
+    to_pacs(node, pacs)
+    other = read(node, chest(tmp_path / "other.dcm", drawn_picture()))
+    read(node, films.first)
+    assert deliver(node, other) is State.DELIVERING
+    second = read(node, films.late)
+    assert deliver(node, second) is State.DELIVERING
+    assert set(states(node, other).values()) == {"pending"}
+    with pacs:
+        assert deliver(node, other) is State.DONE
+        assert iocm.results(iocm.held(pacs)) == made(node, other)
+    assert set(states(node, other).values()) == {"there"}
+
+
 def test_a_pacs_that_is_away_gets_its_note_later(node: Node, films: Films, tmp_path: Path) -> None:
     pacs = Orthanc(tmp_path / "orthanc")
     to_pacs(node, pacs)
