@@ -6,12 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 from peers import Server, echo, free_port, wait_until
+
+from dicom_node.ledger import jobs, quarantined
+from workers import showing, site
 
 AE_TITLE = "DICOMNODE"
 #: A first load of the model and a study on two slow cores.
@@ -42,6 +46,7 @@ class Site:
     def configure(self, **sections: object) -> None:
         """Write ``node.yaml`` with these sections."""
         self.settings |= sections
+        self.__dict__.pop("_opened", None)
         self.config.write_text(yaml.safe_dump(self.settings), encoding="utf-8")
 
     @property
@@ -54,8 +59,10 @@ class Site:
         return dicom_node(*arguments, "--config", self.config)
 
     def listing(self) -> dict[str, list[dict[str, Any]]]:
-        """What ``dicom-node jobs --json`` prints."""
-        told: dict[str, list[dict[str, Any]]] = json.loads(self.command("jobs", "--json").stdout)
+        """What ``dicom-node jobs --json`` prints; asked so often that no program is started."""
+        database = self._opened.database
+        found, aside = jobs.listing(database), quarantined.listing(database, limit=50)
+        told: dict[str, list[dict[str, Any]]] = json.loads(showing.jobs_json(found, aside))
         return told
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -63,9 +70,14 @@ class Site:
         return self.listing()["jobs"]
 
     def show(self, job: int) -> dict[str, Any]:
-        """What ``dicom-node show JOB --json`` says."""
-        told: dict[str, Any] = json.loads(self.command("show", job, "--json").stdout)
+        """What ``dicom-node show JOB --json`` says; no program is started for it either."""
+        story = showing.story_json(self._opened, jobs.get(self._opened.database, job))
+        told: dict[str, Any] = json.loads(story)
         return told
+
+    @cached_property
+    def _opened(self) -> site.Site:
+        return site.open_site(site.configure(self.config))
 
     def job_in(self, *states: str, seconds: float = READ_SECONDS) -> dict[str, Any]:
         """The only job, once it is in one of these states."""

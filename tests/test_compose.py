@@ -24,8 +24,10 @@ import peers
 import pytest
 import yaml
 from pydicom import dcmread
+from typer.testing import CliRunner
 
 from dicom_node import settings
+from workers.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "docker-compose.yml"
@@ -100,13 +102,8 @@ def test_its_command_is_one_of_the_command_line(name: str) -> None:
     command, *options = SERVICES[name]["command"]
     assert command == name
     assert _instructions("ENTRYPOINT") == [["[dicom-node]"]] * 2
-    done = subprocess.run(
-        [sys.executable, "-m", "workers", command, "--help"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, [command, "--help"])
+    assert done.exit_code == 0, done.output
     assert options[0] in done.stdout
 
 

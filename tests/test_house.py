@@ -15,6 +15,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from dicom_node import settings
 from dicom_node.archives import ARCHIVES
@@ -92,8 +93,8 @@ def test_the_configuration_of_a_site_is_what_init_writes(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str) -> None:
-    done = _dicom_node(command, "--help")
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, [command, "--help"], prog_name="dicom-node")
+    assert done.exit_code == 0, done.output
     assert f"dicom-node {command}" in done.stdout or command in done.stdout
     (described,) = [one for one in app.registered_commands if _name(one) == command]
     assert described.callback is not None
