@@ -253,10 +253,9 @@ class Stage:
 
     def fill_disk(self) -> None:
         """Leave nothing."""
-        with (self.data / "filler").open("wb") as file, suppress(OSError):
+        with suppress(OSError), (self.data / "filler").open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(65536))
-                file.flush()
 
     def free_disk(self) -> None:
         """Delete the filler."""
