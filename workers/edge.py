@@ -141,6 +141,8 @@ def _sweep_until(
             _sweep(site, rung)
         except Unreachable as error:
             log.warning("%s; trying again", error)
+        except OSError as error:  # its disk is away
+            log.warning("the data folder: %s; trying again", error.strerror)
 
 
 def _sweep(site: Site, rung: dict[str, float]) -> None:

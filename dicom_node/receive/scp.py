@@ -128,7 +128,12 @@ class Receiver:
         return self._guests.has_ended
 
     def show_life(self) -> None:
-        """Tell other edges that this one lives, though nothing may come to it for days."""
+        """Tell other edges that this one lives, though nothing may come to it for days.
+
+        Raises:
+            OSError: the folder for what comes in is not there, and cannot be made again.
+        """
+        self._incoming.mkdir(exist_ok=True)
         os.utime(self._incoming)
 
     def _served(self, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,13 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import pytest
 from nodes import AE_TITLE, Node, Site
-from peers import need, wait_until
+from peers import echo, need, storescu, wait_until
 from pydicom.uid import ComputedRadiographyImageStorage
 from receiving import EXPLICIT, associated, dataset, encoded, part10, status
+
+from workers import edge, site
 
 _STOP_SECONDS = 15
 FILMS = [(ComputedRadiographyImageStorage, [EXPLICIT])]
@@ -244,3 +248,25 @@ def test_a_caller_that_says_nothing_does_not_hold_up_the_end(tmp_path: Path) -> 
         begun = time.monotonic()
         edge.stop()
         assert time.monotonic() - begun < 8
+
+
+def test_a_disk_that_is_away_for_a_moment_does_not_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(edge, "_LOOK_AROUND_EVERY_SECONDS", 0)
+    written, stop = Site(tmp_path / "site"), threading.Event()
+    opened = site.open_site(site.configure(written.config))
+    running = Thread(target=edge.run, args=(opened, stop))
+    running.start()
+    try:
+        wait_until(lambda: echo(written.port, AE_TITLE), "the edge answers")
+        away = written.data.rename(written.folder / "away")
+        wait_until(lambda: "the data folder: No such file" in caplog.text, "it says so")
+        away.rename(written.data)
+        path, _ = film(tmp_path / "film.dcm")
+        storescu([path], written.port, aec=AE_TITLE)
+        wait_until(lambda: len(written.jobs()) == 1, "what comes then is entered")
+        assert running.is_alive()
+    finally:
+        stop.set()
+        running.join()
