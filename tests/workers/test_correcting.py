@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,13 @@ from builders import IDENTITY, chest, drawn_picture, variant
 from peers import Orthanc, Server, StoreScp, echo, free_port
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
+from sqlalchemy import select
 from stages import Node, destination, nowhere
 
+from dicom_node import outputs
 from dicom_node.deliver import Sent, Verdict, send
 from dicom_node.errors import Misconfigured, Unreachable
-from dicom_node.ledger import corrections, deliveries, jobs, readings, retrying
+from dicom_node.ledger import corrections, deliveries, jobs, readings, retrying, tables
 from dicom_node.ledger.deliveries import DeliveryState
 from dicom_node.ledger.jobs import DELIVER, State
 from dicom_node.outputs import OUTPUTS
@@ -275,7 +279,7 @@ def retrying_is_refused(node: Node, job: int) -> bool:
 
 
 def test_a_job_that_waits_is_retracted_without_a_note(node: Node, films: Films) -> None:
-    node.open(destinations=[nowhere(name="pacs", test=True)])
+    node.open(destinations=[nowhere(name="pacs", test=True, profile="weasis")])
     job = read(node, films.first)
     deliver(node, job)
     retract(node, job)
@@ -360,6 +364,27 @@ def test_a_sender_that_lost_its_lease_brings_nothing_back(
     with pytest.raises(Unreachable, match="somebody else"):
         building.build(node.site, lost, result, *way.films(node.site, lost, result))
     assert iocm.results(iocm.held(pacs)) == made(node, second)
+
+
+def test_a_lease_lasts_for_as_long_as_objects_are_built(
+    node: Node, films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long each of them takes: nobody else begins to build them."""
+    node.open(destinations=[nowhere(name="pacs", test=True, profile="weasis")])
+    first, left, build = read(node, films.first), [], outputs.build
+    until = select(tables.jobs.c.lease_until).where(tables.jobs.c.id == first)
+
+    def nearly_over(*material: Any) -> Iterator[Any]:
+        for made in build(*material):
+            node.make_due(first, lease_until=time.time() + 1)
+            yield made
+            with node.site.database.reading() as connection:
+                left.append(connection.execute(until).scalar_one() - time.time())
+
+    monkeypatch.setattr(outputs, "build", nearly_over)
+    assert deliver(node, first) is State.DELIVERING
+    assert len(left) == len(OUTPUTS)
+    assert min(left) > 30
 
 
 def test_what_changes_between_building_and_entering_is_built_again(
