@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -177,8 +178,25 @@ def together(at: Site, workers: int, senders: int, count: int, seconds: float) -
     at.fill(count)
     parts = [Part(at.written, "worker", number) for number in range(workers)]
     parts += [Part(at.written, "sender", number) for number in range(senders)]
-    with Part(at.written, "edge"):
+    with Part(at.written, "edge"), _told_every_minute(at):
         return measure(at, "deliver", parts, count, seconds)
+
+
+@contextmanager
+def _told_every_minute(at: Site) -> Iterator[None]:
+    over = threading.Event()
+
+    def tell_states() -> None:
+        while not over.wait(60):
+            tell(_CONSOLE, f"  {time.strftime('%H:%M:%S')} {at.states()}")
+
+    thread = threading.Thread(target=tell_states)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def table(kind: str, rates: Sequence[Rate]) -> Table:
@@ -202,7 +220,13 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--senders", type=int, default=2)
     parser.add_argument("--kind", choices=KINDS, action="append")
-    parser.add_argument("--together", action="store_true", help="all stages at once, too")
+    parser.add_argument(
+        "--together",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="all stages at once too, until all is done or for so long",
+    )
     chosen = parser.parse_args()
     for kind in chosen.kind or KINDS:
         rates: list[Rate] = []
@@ -212,7 +236,7 @@ def main() -> None:
             if chosen.together:
                 with _fresh(kind) as at:
                     rates.append(
-                        together(at, processes, chosen.senders, chosen.studies, chosen.seconds)
+                        together(at, processes, chosen.senders, chosen.studies, chosen.together)
                     )
         _CONSOLE.print(table(kind, rates))
 
