@@ -19,6 +19,7 @@ from faults.plan import FaultPlan, RoundPlan, StudyPlan
 from faults.sender import Films, send
 from faults.stage import Stage
 from nodes import AE_TITLE
+from numpy.typing import NDArray
 from pydicom.uid import generate_uid
 
 from dicom_node.ledger.jobs import State
@@ -139,11 +140,11 @@ def _wait_for(stage: Stage, study: str, late_after: str) -> None:
 def _films(folder: Path, one: StudyPlan) -> Films:
     study, series = generate_uid(), generate_uid()
     number = max(one.films, 2) if one.odd == "late" else one.films
-    bright = np.full((96, 80), 4000, np.uint16) if one.odd == "deadly" else None
+    deadly = _deadly_picture() if one.odd == "deadly" else None
     paths = [
         chest(
             folder / f"{index}.dcm",
-            bright,
+            deadly,
             StudyInstanceUID=study,
             SeriesInstanceUID=series,
             PatientID=study[-12:],
@@ -153,6 +154,13 @@ def _films(folder: Path, one: StudyPlan) -> Films:
         for index in range(number)
     ]
     return Films(study, paths)
+
+
+def _deadly_picture() -> NDArray[np.uint16]:
+    """Brighter than any film (see ``reader.py``), and not blank: the model has to see it."""
+    picture = np.full((96, 80), 4000, np.uint16)
+    picture[:, :8] = 400
+    return picture
 
 
 def _thread(work: Callable[..., None], *arguments: object) -> threading.Thread:
