@@ -29,6 +29,9 @@ from dicom_node.ledger import jobs, tables
 from dicom_node.ledger.jobs import Job, State
 from workers.site import configure, open_site
 
+#: What a fault says that ended a reader at its work.
+KILLED = "while reading"
+
 
 @dataclass(frozen=True, slots=True)
 class Met:
@@ -80,7 +83,7 @@ def kill_reading_child(met: Met) -> str:
     if job is None:
         return "nothing was read"
     _kill_child(job)
-    return "while reading"
+    return KILLED
 
 
 def kill_reading_parent(met: Met) -> str:
@@ -88,7 +91,7 @@ def kill_reading_parent(met: Met) -> str:
     job = _read_slowly(met)
     worker = met.stage.reader_of(job) or met.stage.workers[met.dice.randint(0, 1)]
     met.stage.kill(worker)
-    return _start_again(met, worker, "while reading" if job else "idle")
+    return _start_again(met, worker, KILLED if job else "idle")
 
 
 def kill_reading_both(met: Met) -> str:
@@ -98,7 +101,7 @@ def kill_reading_both(met: Met) -> str:
     met.stage.kill(worker)
     if job is not None:
         _kill_child(job)
-    return _start_again(met, worker, "while reading" if job else "idle")
+    return _start_again(met, worker, KILLED if job else "idle")
 
 
 def kill_sender(met: Met) -> str:

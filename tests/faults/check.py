@@ -20,6 +20,9 @@ from dicom_node.ledger.jobs import Job, State
 #: How a revision rightly ends that brings no film which would be read instead.
 _NOTHING_NEW = "the film chosen is the one that revision"
 
+#: Why a study ends that kills whoever reads it.
+DEADLY = "attempts to read"
+
 LOST, DOUBLED, STUCK, WRONG = "lost", "doubled", "stuck", "wrong"
 
 
@@ -143,7 +146,7 @@ def _ended(one: Sent, mine: Sequence[Job], permitted: Collection[str]) -> Iterat
 
 def _may_end_so(job: Job, one: Sent, permitted: Collection[str]) -> bool:
     if one.deadly:
-        return job.state is State.FAILED and "attempts to read" in job.reason
+        return job.state is State.FAILED and DEADLY in job.reason
     if job.state is State.REFUSED:
         return job.revision > 1 and _NOTHING_NEW in job.reason
     return job.state is State.DONE or any(why in job.reason for why in permitted)

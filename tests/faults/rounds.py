@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from builders import chest
 from faults import check
-from faults.breaking import FAULTS, Met
+from faults.breaking import FAULTS, KILLED, Met
 from faults.check import Problem, Sent
 from faults.plan import FaultPlan, RoundPlan, StudyPlan
 from faults.sender import Films, send
@@ -87,6 +87,9 @@ def _prove(stage: Stage, played: Played, ended: dict[str, float]) -> None:
     played.permitted = tuple(
         FAULTS[one.name].permits for one in played.plan.faults if FAULTS[one.name].permits
     )
+    if sum(one.met == KILLED for one in played.broken) >= stage.attempts:
+        # All of these may have met one study: a node cannot tell that it is not the study's fault.
+        played.permitted += (check.DEADLY,)
     played.problems = check.problems(stage, played.sent, played.permitted)
     played.problems += [
         Problem(check.WRONG, f"the fault itself: {one.name}: {one.met}")
