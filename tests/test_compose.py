@@ -409,6 +409,10 @@ def test_redis_answers_nobody_without_tls_and_password(broker: _Redis, made: Pat
     assert "NOAUTH" in peers.call(program, *asked, check=False).stdout
 
 
+def test_redis_itself_gets_the_signal_that_ends_the_container(broker: _Redis) -> None:
+    assert Path(f"/proc/{broker.pid}/comm").read_text().strip() == "redis-server"
+
+
 class _Part(peers.Server):
     """One of our services, with the file of the deployment but on this machine."""
 
