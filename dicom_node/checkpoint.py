@@ -41,12 +41,12 @@ def _take_turns(association: Any) -> None:
 
 
 class _Checkpoint:
-    """In place of pynetdicom's :class:`threading.Event`; that ``thread`` waits here, others close
-    and open it.
+    """In place of pynetdicom's :class:`threading.Event`; the association's thread waits here,
+    others close and open it.
     """
 
-    def __init__(self, thread: threading.Thread) -> None:
-        self._thread = thread
+    def __init__(self, association: Any) -> None:
+        self._association = association  # which is its thread
         self._changed = threading.Condition()
         self._is_open = True
         self._stands = False
@@ -60,10 +60,13 @@ class _Checkpoint:
         """Close, and return once the thread stands here, or has ended."""
         with self._changed:
             self._is_open = False
-            if self._thread is threading.current_thread():  # it does not wait for itself
+            if self._association is threading.current_thread():  # it does not wait for itself
                 return
-            while not self._stands and self._thread.is_alive():
+            while not self._stands and self._association.is_alive():
                 self._changed.wait(_LOOK_AGAIN_SECONDS)
+            # pynetdicom waits for this without end. It is not so where who sends has served a
+            # request meanwhile, as pynetdicom's thread does when it goes on.
+            self._association._is_paused = True
 
     def wait(self) -> None:
         with self._changed:

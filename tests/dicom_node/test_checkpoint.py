@@ -11,10 +11,13 @@ import pytest
 import receiving
 from builders import chest
 from peers import StoreScp
+from pynetdicom import build_context
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
+from dicom_node.association import association
 from dicom_node.deliver import Verdict, send
 from dicom_node.peer import Peer
 
@@ -50,6 +53,21 @@ def test_an_answer_that_comes_at_once_is_not_lost(tmp_path: Path) -> None:
         peer = Peer("destination", server.aet, "127.0.0.1", server.dicom_port, "DICOMNODE", 5)
         answers = send(films, peer)
     assert [one.verdict for one in answers] == [Verdict.ACCEPTED] * len(films)
+
+
+def test_it_stands_aside_again_after_a_request_was_served_for_it(tmp_path: Path) -> None:
+    """And before it has gone on: who releases then would wait without end."""
+    with StoreScp(tmp_path / "peer") as server:
+        peer = Peer("destination", server.aet, "127.0.0.1", server.dicom_port, "DICOMNODE", 5)
+        with association(peer, [build_context(Verification)]) as opened:
+            checkpoint = opened._reactor_checkpoint
+            checkpoint.clear()
+            opened._is_paused = False  # as ``_serve_request`` leaves it
+            with checkpoint._changed:  # nobody goes on in between
+                checkpoint.set()
+                checkpoint.clear()
+            assert opened._is_paused
+            checkpoint.set()
 
 
 class Asked:
