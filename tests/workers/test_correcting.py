@@ -279,7 +279,7 @@ def retrying_is_refused(node: Node, job: int) -> bool:
 
 
 def test_a_job_that_waits_is_retracted_without_a_note(node: Node, films: Films) -> None:
-    node.open(destinations=[nowhere(name="pacs", test=True, profile="weasis")])
+    node.open(destinations=[nowhere(name="pacs", test=True)])
     job = read(node, films.first)
     deliver(node, job)
     retract(node, job)
