@@ -17,10 +17,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
-from faults.breaking import FAULTS
+from faults.breaking import FAULTS, MISSED
 from faults.check import DOUBLED, LOST, STUCK, WRONG
 from faults.plan import RoundPlan, draw
-from faults.rounds import Played, play
+from faults.rounds import Broken, Played, play
 from faults.stage import Stage
 
 #: Of each round.
@@ -57,25 +57,33 @@ def planned(stage: Stage, seed: int, number: int, only: Sequence[str] = ()) -> R
 
 
 def table(done: Sequence[Played]) -> str:
-    """Fault, how often, problems of the rounds that it was in, median time to recovery."""
-    by_name: dict[str, list[tuple[Played, float | None]]] = defaultdict(list)
+    """Fault, how often, how often something was at work that it could break, problems of the
+    rounds that it was in, median time to recovery.
+    """
+    by_name: dict[str, list[tuple[Played, Broken]]] = defaultdict(list)
     for played in done:
         for broken in played.broken:
-            by_name[broken.name].append((played, broken.recovered))
+            by_name[broken.name].append((played, broken))
     kinds = (LOST, DOUBLED, STUCK, WRONG)
-    head = f"{'fault':40} {'times':>5} " + " ".join(f"{kind:>7}" for kind in kinds)
+    head = f"{'fault':40} {'times':>5} {'met':>5} " + " ".join(f"{kind:>7}" for kind in kinds)
     lines = [f"{head} {'recovery':>9}"]
     for name in [*(name for name in FAULTS if name in by_name)]:
         rounds = {played.plan.number: played for played, _ in by_name[name]}.values()
         counts = " ".join(f"{_count(rounds, kind):7}" for kind in kinds)
-        times = [seconds for _, seconds in by_name[name] if seconds is not None]
+        broken = [one for _, one in by_name[name]]
+        times = [one.recovered for one in broken if one.recovered is not None]
         middle = f"{median(times):7.1f} s" if times else "     none"
-        lines.append(f"{name:40} {len(by_name[name]):5} {counts} {middle}")
+        lines.append(f"{name:40} {len(broken):5} {_met(broken):5} {counts} {middle}")
     counts = " ".join(f"{_count(done, kind):7}" for kind in kinds)
-    faults = sum(len(played.broken) for played in done)
+    faults = [one for played in done for one in played.broken]
     studies = len({one.films.study for played in done for one in played.sent})
-    lines.append(f"{f'all, {len(done)} rounds, {studies} studies':40} {faults:5} {counts}")
+    name = f"all, {len(done)} rounds, {studies} studies"
+    lines.append(f"{name:40} {len(faults):5} {_met(faults):5} {counts}")
     return "\n".join(lines)
+
+
+def _met(broken: Sequence[Broken]) -> int:
+    return sum(one.met not in MISSED for one in broken)
 
 
 def _count(rounds: Iterable[Played], kind: str) -> int:

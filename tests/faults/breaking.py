@@ -20,6 +20,7 @@ from pathlib import Path
 
 from faults import sender
 from faults.plan import ODD
+from faults.sender import NO_ASSOCIATION
 from faults.stage import FAKETIME, Stage, process_of, runs
 from nodes import AE_TITLE
 from peers import HOST, Server
@@ -31,6 +32,10 @@ from workers.site import configure, open_site
 
 #: What a fault says that ended a reader at its work.
 KILLED = "while reading"
+#: What a fault says that came when nobody was at what it breaks.
+IDLE, NO_READING, NOBODY = "idle", "nothing was read", "nobody was at it"
+AWAY = "it was away"
+MISSED = frozenset({IDLE, NO_READING, NOBODY, AWAY, NO_ASSOCIATION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Fault:
 def kill_edge(met: Met) -> str:
     """While something comes in at it."""
     edge = met.stage.edges[met.edge]
-    told = "receiving" if _until(lambda: _receives(met.stage), 3) else "idle"
+    told = "receiving" if _until(lambda: _receives(met.stage), 3) else IDLE
     met.stage.kill(edge)
     return _start_again(met, edge, told)
 
@@ -81,7 +86,7 @@ def kill_reading_child(met: Met) -> str:
     """The process that reads; Celery's parent starts another one."""
     job = _read_slowly(met)
     if job is None:
-        return "nothing was read"
+        return NO_READING
     _kill_child(job)
     return KILLED
 
@@ -91,7 +96,7 @@ def kill_reading_parent(met: Met) -> str:
     job = _read_slowly(met)
     worker = met.stage.reader_of(job) or met.stage.workers[met.dice.randint(0, 1)]
     met.stage.kill(worker)
-    return _start_again(met, worker, KILLED if job else "idle")
+    return _start_again(met, worker, KILLED if job else IDLE)
 
 
 def kill_reading_both(met: Met) -> str:
@@ -101,13 +106,13 @@ def kill_reading_both(met: Met) -> str:
     met.stage.kill(worker)
     if job is not None:
         _kill_child(job)
-    return _start_again(met, worker, KILLED if job else "idle")
+    return _start_again(met, worker, KILLED if job else IDLE)
 
 
 def kill_sender(met: Met) -> str:
     job = met.stage.leased(State.DELIVERING, State.FETCHING)
     met.stage.kill(met.stage.sender)
-    return _start_again(met, met.stage.sender, f"while {job.state}" if job else "idle")
+    return _start_again(met, met.stage.sender, f"while {job.state}" if job else IDLE)
 
 
 def stop_redis(met: Met) -> str:
@@ -129,7 +134,7 @@ def flush_redis(met: Met) -> str:
     with suppress(OSError), socket.create_connection((HOST, server.port), timeout=5) as line:
         line.sendall(b"FLUSHALL\r\n")
         return line.recv(64).decode().strip()
-    return "it was away"
+    return AWAY
 
 
 def freeze_redis(met: Met) -> str:
@@ -147,7 +152,7 @@ def stop_orthanc(met: Met) -> str:
 def kill_orthanc(met: Met) -> str:
     job = met.stage.leased(State.DELIVERING, seconds=3)
     met.stage.kill(met.stage.orthanc)
-    return _start_again(met, met.stage.orthanc, "while delivering" if job else "idle")
+    return _start_again(met, met.stage.orthanc, "while delivering" if job else IDLE)
 
 
 def freeze_orthanc(met: Met) -> str:
@@ -170,8 +175,12 @@ def send_in_part(end: str) -> Callable[[Met], str]:
     """An association that ends, or falls silent, in the middle of an object."""
 
     def send(met: Met) -> str:
-        film, port = met.dice.choice(met.films), met.stage.edges[met.edge].site.port
-        told = sender.send_in_part(film, port, AE_TITLE, part=met.dice.uniform(0.1, 0.9), end=end)
+        film, first, part = met.dice.choice(met.films), met.edge, met.dice.uniform(0.1, 0.9)
+        told = NO_ASSOCIATION
+        for edge in (first, 1 - first):
+            if told == NO_ASSOCIATION:  # at that edge: another fault has just killed it
+                port = met.stage.edges[edge].site.port
+                told = sender.send_in_part(film, port, AE_TITLE, part=part, end=end)
         assert not told.startswith("still open"), "a silent association is never ended"
         return told
 
@@ -225,7 +234,7 @@ def do_twice(state: State, stage: jobs.Stage) -> Callable[[Met], str]:
     def twice(met: Met) -> str:
         job = _read_slowly(met) if state is State.READING else met.stage.leased(state)
         if job is None:
-            return "nobody was at it"
+            return NOBODY
         site = open_site(configure(met.stage.edges[0].site.config))
         with site.database.writing() as connection:
             mine = (tables.jobs.c.id == job.id, tables.jobs.c.attempts == job.attempts)
@@ -275,7 +284,7 @@ def _has_faketime(_: Stage) -> bool:
 def _freeze(met: Met, server: Server) -> str:
     with met.stage.alone(server):
         if not runs(server):
-            return "it was away"
+            return AWAY
         os.kill(server.pid, signal.SIGSTOP)
         time.sleep(met.dice.uniform(1, 5))
         os.kill(server.pid, signal.SIGCONT)

@@ -6,7 +6,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_STUDIES = (3, 5)
+#: Enough that nearly every fault meets something at work, and few enough that a round ends soon.
+_STUDIES = (5, 8)
+#: Until the first of them are on their way.
+_LEAD_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,13 @@ def draw(
 def plan(seed: int, number: int, names: Sequence[str], *, spread: float = 0.9) -> RoundPlan:
     """A round with these faults. Those that are studies are drawn as studies."""
     rng = random.Random(f"{seed}/{number}/round")
-    studies = [_study(rng) for _ in range(rng.randint(*_STUDIES))]
+    seconds = spread * len(names)  # studies come for as long as something breaks
+    studies = [_study(rng, seconds) for _ in range(rng.randint(*_STUDIES))]
     faults = []
     for place, name in enumerate(names):
         if name in ODD:
-            studies.append(_study(rng, ODD[name]))
-        begins = place * spread + rng.uniform(0, 1.5)
+            studies.append(_study(rng, seconds, ODD[name]))
+        begins = _LEAD_SECONDS + place * spread + rng.uniform(0, 1.5)
         faults.append(FaultPlan(name, begins, rng.randrange(2**32)))
     return RoundPlan(seed, number, tuple(studies), tuple(faults), rng.choice((0, 0.1, 0.4)))
 
@@ -81,10 +85,10 @@ ODD = {
 }
 
 
-def _study(rng: random.Random, odd: str = "") -> StudyPlan:
+def _study(rng: random.Random, seconds: float, odd: str = "") -> StudyPlan:
     return StudyPlan(
         films=rng.randint(1, 3),
-        begins=rng.uniform(0, 4),
+        begins=rng.uniform(0, seconds),
         pause=rng.choice((0, 0, 0.2, 0.8)),
         edge=rng.randint(0, 1),
         odd=odd,

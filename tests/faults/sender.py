@@ -18,6 +18,7 @@ from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
 
 SUCCESS = 0x0000
+NO_ASSOCIATION = "no association"
 _PAUSE_SECONDS = 0.5
 _PART_BYTES = 4096
 
@@ -59,7 +60,7 @@ def send(
 def _try(films: Films, port: int, called: str, pause: float) -> None:
     association = associate(port, called)
     if not association.is_established:
-        films.statuses.append("rejected" if association.is_rejected else "no association")
+        films.statuses.append("rejected" if association.is_rejected else NO_ASSOCIATION)
         return
     try:
         for path in films.left:
@@ -79,7 +80,7 @@ def send_in_part(path: Path, port: int, called: str, *, part: float, end: str) -
     """Send the first part of an object, then ``abort``, ``close`` or be ``silent``."""
     association = associate(port, called)
     if not association.is_established:
-        return "no association"
+        return NO_ASSOCIATION
     messages = list(_pieces(association, path))
     for one in messages[: max(1, int(part * len(messages)))]:
         association.dul.send_pdu(one)

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 from builders import variant
 from faults import check
-from faults.breaking import FAULTS
+from faults.__main__ import table
+from faults.breaking import FAULTS, KILLED, NO_READING
 from faults.plan import draw, plan
-from faults.rounds import Played, play
+from faults.rounds import Broken, Played, play
 from faults.stage import Stage
 from pydicom.uid import generate_uid
 from sqlalchemy import update
@@ -118,6 +119,14 @@ def test_a_plan_is_drawn_again_by_its_seed() -> None:
     first, again, other = (draw(seed, 3, names, weights, 10) for seed in (1, 1, 2))
     assert first == again
     assert first != other
+
+
+def test_the_table_tells_which_faults_met_somebody_at_work() -> None:
+    drawn = plan(1, 0, ["reader's child killed", "Redis flushed"])
+    broken = [Broken("reader's child killed", met=met) for met in (KILLED, NO_READING)]
+    (_, one, every) = table([Played(drawn, broken)]).splitlines()
+    assert one.removeprefix("reader's child killed").split()[:2] == ["2", "1"]
+    assert every.endswith("2     1       0       0       0       0")
 
 
 def kinds(stage: Stage, played: Played) -> set[str]:
