@@ -46,6 +46,7 @@ class Committer:
         self.answer = answer
         self.store = store
         self.refuses: tuple[str, ...] = ()  # classes that it does not take
+        self.finds = True  # what it holds
         self.stored: list[str] = []
         self.asked: list[Dataset] = []  # information of each N-ACTION
         self.queries = 0
@@ -93,7 +94,7 @@ class Committer:
 
     def _find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
         self.queries += 1
-        if str(event.identifier.SOPInstanceUID) in self.stored:
+        if self.finds and str(event.identifier.SOPInstanceUID) in self.stored:
             yield 0xFF00, event.identifier
         yield 0x0000, None
 

@@ -119,7 +119,8 @@ def _failed(errand: Errand, row: Delivery, failure: int, asked: Asked) -> None:
     elif failure == _DUPLICATE_TRANSACTION:
         errand.outcome(row, DeliveryState.SENT, f"{why}: it is asked again")
     else:
-        errand.outcome(row, DeliveryState.PENDING, f"{why}: it is sent again")
+        # Not kept for sure, but not gone for sure either: whoever takes it back has to name it.
+        errand.outcome(row, DeliveryState.SENDING, f"{why}: it is sent again")
 
 
 def _never(errand: Errand, row: Delivery, why: str) -> str:

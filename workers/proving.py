@@ -58,7 +58,8 @@ def _query(errand: Errand, rows: Sequence[Delivery], before: set[int]) -> None:
             _is_there(errand, row, "found by a query")
         elif row.id in before:
             reason = "accepted, but a query does not find it: it is sent again"
-            errand.outcome(row, DeliveryState.PENDING, reason)
+            # An index may only be slow: whoever takes it back has to name it.
+            errand.outcome(row, DeliveryState.SENDING, reason)
 
 
 def _is_there(errand: Errand, row: Delivery, how: str) -> None:

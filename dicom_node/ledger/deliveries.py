@@ -19,12 +19,12 @@ from dicom_node.ledger.tables import deliveries
 class DeliveryState(StrEnum):
     """Whether an object is at its destination."""
 
-    PENDING = "pending"
-    SENDING = "sending"  # on its way, or cut off on it: it may be there
+    PENDING = "pending"  # to be sent, and nowhere yet
+    SENDING = "sending"  # to be sent, or on its way: it may be there
     SENT = "sent"  # accepted, not yet verified
     THERE = "there"  # accepted, and verified where that is asked for
     REFUSED = "refused"
-    WITHDRAWN = "withdrawn"  # it was never there, and is not sent any more
+    WITHDRAWN = "withdrawn"  # it was brought nowhere, and is not sent any more
 
 
 #: What is to be sent still.

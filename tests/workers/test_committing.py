@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import iocm
 import nodes
 import pytest
 from builders import IDENTITY, chest
@@ -23,7 +24,7 @@ from committers import (
     reports_twice,
 )
 from peers import Orthanc, echo, running, wait_until
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pynetdicom import AE
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import
     StorageCommitmentPushModel,
@@ -278,13 +279,41 @@ def test_what_it_does_not_commit_itself_to_is_sent_again_and_asked_again(
         assert node.deliver()
         assert node.job(job).state is State.DELIVERING
         assert "0x0112, no such object instance): it is sent again" in node.job(job).reason
-        assert sorted(state for state, _ in rows(node, job).values()) == ["pending", "there"]
+        assert sorted(state for state, _ in rows(node, job).values()) == ["sending", "there"]
         again(node, job)
     assert node.job(job).state is State.DONE
     assert proven(node, job) == {("there", COMMITTED)}
     assert [len(one.ReferencedSOPSequence) for one in archive.asked] == [2, 1]
     assert len(archive.stored) == 3
     assert archive.asked[0].TransactionUID != archive.asked[1].TransactionUID
+
+
+@pytest.mark.parametrize("forgets", ["does not commit itself", "does not find it"])
+def test_what_was_accepted_is_taken_back_though_the_archive_does_not_own_up_to_it(
+    node: Node, film: Path, forgets: str
+) -> None:
+    """It may be there all the same: its index is slow, or it has room again."""
+    archive = archive_of(node, fails(0x0213, times=99) if "commit" in forgets else None)
+    archive.finds = "commit" in forgets
+    with archive.running():
+        job = read(node, film, archive)
+        assert node.deliver()
+        if "commit" not in forgets:
+            again(node, job)
+        assert forgets in node.job(job).reason
+        assert "it is sent again" in node.job(job).reason
+        given = set(archive.stored)
+        retracting.retract(node.site, job, Reason.SAFETY)
+        assert node.retract()
+        assert "retraction" in rows(node, job)
+    (note,) = [
+        one.made
+        for one in deliveries.of_job(node.site.database, job)
+        if one.made.output == "retraction"
+    ]
+    assert note.sop_instance_uid in archive.stored
+    assert iocm.rejected(dcmread(node.site.spool.root / note.path)) == given
+    assert len(given) == 2
 
 
 def test_what_never_is_committed_is_given_up_in_the_time_of_all_deliveries(
@@ -628,7 +657,7 @@ def test_what_orthanc_has_lost_it_does_not_commit_itself_to_and_is_sent_again(
         with monkeypatch.context() as patch:
             patch.setattr(commitments, "enter", lose_one_and_ask)
             assert node.deliver()
-        assert rows(node, job)["sr"][0] == "pending"
+        assert rows(node, job)["sr"][0] == "sending"
         assert "0x0112, no such object instance" in rows(node, job)["sr"][1]
         assert rows(node, job)["seg"] == ("there", COMMITTED)
         again(node, job)
