@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, time
 
-from dicom_node.errors import BadStudy, NotForUs
+from dicom_node.errors import BadStudy, Gone, NotForUs
 from dicom_node.films import choose_film
 from dicom_node.geometry import Fit
 from dicom_node.identity import same_patient
@@ -45,6 +45,8 @@ def comparable_film(study: Study, film: Instance, rule: Priors, earlier: Study) 
         # What cannot be shown or stood up must not stop the current film from being read.
         read_frame(before)
         Fit.standing(before.rows, before.columns, before.orientation)
+    except Gone as error:
+        raise NotUsed(PriorOutcome.NOT_IN_TIME, str(error)) from None
     except (NotForUs, BadStudy) as error:
         raise NotUsed(PriorOutcome.NOT_COMPARABLE, str(error)) from None
     return before

@@ -27,29 +27,44 @@ def make_folder(folder: Path) -> None:
         flush(folder.parent)
 
 
+def aside(path: Path) -> Path:
+    """Where a file lies before it has its name: beside it, under no other writer's name."""
+    # Not the process id: edges in containers have the same.
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+
+
 def write(path: Path, content: bytes, *, replace: bool = True) -> bool:
     """Write a file whole or not at all: aside, flushed, then named.
 
     Without ``replace`` a file that is there stays as it is; returns whether this one was written.
     """
     make_folder(path.parent)
-    # Of no other writer's name: edges in containers have the same process id.
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    unnamed = aside(path)
     try:
-        with aside.open("xb") as file:
+        with unnamed.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if replace:
-            aside.replace(path)
+            unnamed.replace(path)
         else:
-            os.link(aside, path)
+            os.link(unnamed, path)
     except FileExistsError:
         return False
     finally:
-        aside.unlink(missing_ok=True)
+        unnamed.unlink(missing_ok=True)
     flush(path.parent)
     return True
+
+
+def version(path: Path) -> object:
+    """Another one once a file was replaced, though by the same bytes.
+
+    Raises:
+        OSError: it is not there.
+    """
+    found = path.stat()  # the number may be given to a later file
+    return found.st_ino, found.st_mtime_ns
 
 
 @contextmanager

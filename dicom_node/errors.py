@@ -7,6 +7,7 @@
     │                   study that meets it is due again, for it is not the study's fault
     ├── NotForUs        the study ends as ``refused``, with the rule or reason
     ├── BadStudy        the study ends as ``failed``: what arrived cannot be read
+    │   └── Gone        what arrived was here; an earlier study is then fetched again
     ├── BadAnswer       the study ends as ``failed``: what the model said cannot be used
     ├── Rejected        the delivery ends as ``failed``: the peer said no for good
     └── Unreachable     due again, later and later: a peer or a disk is away for now
@@ -33,6 +34,10 @@ class NotForUs(NodeError):
 
 class BadStudy(NodeError):
     """What arrived breaks an assumption that reading needs."""
+
+
+class Gone(BadStudy):
+    """A file that was here is not any more."""
 
 
 class BadAnswer(NodeError):

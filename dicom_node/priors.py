@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from dicom_node.archives import Archive, FoundSeries, FoundStudy, finds_one_patient
 from dicom_node.comparable import NotUsed, comparable_film, not_of_age
-from dicom_node.errors import BadStudy, Rejected, Unreachable
+from dicom_node.errors import BadStudy, Gone, Rejected, Unreachable
 from dicom_node.headers import read_study
 from dicom_node.identity import same_patient
 from dicom_node.report import Candidate, Film, Prior, PriorOutcome
@@ -196,7 +196,7 @@ class _Search:
                     PriorOutcome.NOT_COMPARABLE, "no image that the rule allows was there"
                 )
             earlier = read_study(paths)
-        except (Unreachable, Rejected) as error:
+        except (Unreachable, Rejected, Gone) as error:  # gone: fetched by another, and corrected
             raise NotUsed(PriorOutcome.NOT_IN_TIME, str(error)) from None
         except BadStudy as error:
             raise NotUsed(PriorOutcome.NOT_COMPARABLE, str(error)) from None

@@ -137,6 +137,25 @@ class Spool:
         durable.flush(folder)
         return place, Filed.NEW
 
+    def file_prior(self, received: Path, study_instance_uid: str, sop_instance_uid: str) -> None:
+        """Give a received file its place in an earlier study, instead of what may be there: the
+        archive sent it as it is now. At no moment is there none.
+
+        It keeps the name under which it came, too.
+        """
+        folder = self.prior(study_instance_uid)
+        place = folder / f"{checked_uid(sop_instance_uid)}.dcm"
+        aside = durable.aside(place)
+        durable.flush(received)
+        with self._filing:
+            self._make(folder)
+        try:
+            os.link(received, aside)
+            aside.replace(place)
+        finally:
+            aside.unlink(missing_ok=True)
+        durable.flush(folder)
+
     def set_aside(self, received: Path) -> Path:
         """Put a file into quarantine; the same bytes sent again lie there once."""
         place = self.quarantine / f"{sha256(received)}.dcm"

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import dicom_node
-from dicom_node.errors import BadStudy
+from dicom_node.errors import BadStudy, Gone
 from dicom_node.headers import read_study
 from dicom_node.pixels import read_frame
 from dicom_node.report import Film, NotRead, NotReadBecause, Prior, PriorOutcome, Report
@@ -38,9 +38,12 @@ def read(
     report as well: one that says so.
 
     Raises:
-        BadStudy: the pixels of the prior cannot be read any more.
+        Gone: the prior is not there any more, or cannot be read any more.
     """
-    earlier = prior_frame(prior_path)
+    try:
+        earlier = prior_frame(prior_path)
+    except BadStudy as error:  # it could be when it was chosen
+        raise Gone(str(error)) from None
     try:
         current = read_frame(plan.choice.film)
         reading = read_films(

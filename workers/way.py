@@ -17,9 +17,18 @@ from pathlib import Path
 
 from dicom_node import logs, report, rules
 from dicom_node.archives import FoundSeries
-from dicom_node.errors import BadAnswer, BadStudy, Misconfigured, NotForUs, Rejected, Unreachable
+from dicom_node.errors import (
+    BadAnswer,
+    BadStudy,
+    Gone,
+    Misconfigured,
+    NotForUs,
+    Rejected,
+    Unreachable,
+)
 from dicom_node.headers import read_study
 from dicom_node.ledger import corrections, jobs, readings, revisions
+from dicom_node.ledger.history import history
 from dicom_node.ledger.jobs import Job, Stage, State
 from dicom_node.ledger.retrievals import retrieving
 from dicom_node.priors import find_prior
@@ -36,6 +45,7 @@ Work = Callable[[Site, Job], None]
 #: Each so manieth turn of a worker is of who has waited for long, so that nobody waits for ever,
 #: and a backlog does not hold up what is urgent.
 _FAIR_TURN = 4
+_PRIOR_GONE = "the prior has gone from the spool"
 
 
 def take(
@@ -116,23 +126,17 @@ def fetch(site: Site, job: Job) -> None:
 
 def read(site: Site, job: Job, engine: Engine) -> None:
     """Let the model read, and publish the report unless somebody else did."""
-    prior = report.prior_from_json(job.prior or "")
-    path = prior_path(site, prior)
-    if prior.film is not None and path is None:
-        jobs.advance(site.database, job, State.FETCHING, reason="the prior has gone from the spool")
-        site.ring(jobs.FETCH)
-        return
     plan = plan_of(site, job)
-    result = reading.read(
-        job=str(job.id),
-        revision=job.revision,
-        plan=plan,
-        prior=prior,
-        prior_path=path,
-        vocabulary=site.configuration.vocabulary,
-        engine=engine,
-        progress=lambda done, total: log.debug("question %d of %d", done, total),
-    )
+    prior = report.prior_from_json(job.prior or "")
+    try:
+        result = _reading(site, job, plan, prior, engine)
+    except Gone:
+        if _often(site, job, _PRIOR_GONE) < site.settings.limits.attempts:
+            jobs.advance(site.database, job, State.FETCHING, reason=_PRIOR_GONE)
+            site.ring(jobs.FETCH)
+            return
+        prior = Prior(PriorOutcome.NOT_IN_TIME, f"{_PRIOR_GONE} each time")
+        result = _reading(site, job, plan, prior, engine)
     result = following.followed(site, result)
     published = jobs.advance(
         site.database,
@@ -190,6 +194,28 @@ def prior_path(site: Site, prior: Prior) -> Path | None:
     folder = site.spool.prior(prior.film.study_instance_uid)
     path = folder / f"{prior.film.sop_instance_uid}.dcm"
     return path if path.exists() else None
+
+
+def _reading(site: Site, job: Job, plan: Plan, prior: Prior, engine: Engine) -> Report:
+    path = prior_path(site, prior)
+    if prior.film is not None and path is None:
+        raise Gone(_PRIOR_GONE)
+    return reading.read(
+        job=str(job.id),
+        revision=job.revision,
+        plan=plan,
+        prior=prior,
+        prior_path=path,
+        vocabulary=site.configuration.vocabulary,
+        engine=engine,
+        progress=lambda done, total: log.debug("question %d of %d", done, total),
+    )
+
+
+def _often(site: Site, job: Job, reason: str) -> int:
+    """How often a job was handed on for this reason."""
+    told = history(site.database, job.id)
+    return sum(event.what == f"{State.FETCHING}: {reason}" for event in told)
 
 
 def _study(site: Site, job: Job) -> Study:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.uid import (
     JPEG2000,
     ComputedRadiographyImageStorage,
@@ -38,6 +38,7 @@ from dicom_node.archives.base import FoundSeries, FoundStudy, finds_one_patient
 from dicom_node.association import association
 from dicom_node.errors import BadStudy, Rejected, Unreachable
 from dicom_node.headers import UNDECODABLE, date_of, patient_of, time_of
+from dicom_node.partial import first_part
 from dicom_node.peer import Peer
 from dicom_node.spool import checked_uid
 from dicom_node.study import Patient
@@ -155,17 +156,21 @@ class DimseArchive:
         """Fetch the images of a series into a folder; see :class:`Archive`.
 
         By C-MOVE they come in through the node's own door, which files them into that folder.
+        Another study of the patient may be read beside a file that is fetched again: it is there
+        all the time, and replaced by what comes.
         """
         keys = _series_keys(series)
         into.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + seconds
         with durable.alone(into):  # another study of the patient may want the same prior now
-            for path in _files_of(series, into):  # the archive may have corrected or rejected them
-                path.unlink()
+            before = {path: durable.version(path) for path in _files_of(series, into)}
             if self._moves:
                 self._move(keys, message_id, deadline)
             else:
                 self._get(keys, into, message_id, deadline)
+            for path, version in before.items():
+                if durable.version(path) == version:  # not sent again: rejected there, perhaps
+                    path.unlink()
             return _files_of(series, into)
 
     def _find(self, level: str, keys: Dataset) -> list[Dataset]:
@@ -269,8 +274,14 @@ def _files_of(series: FoundSeries, folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.glob("*.dcm"))
-        if dcmread(path, specific_tags=["SeriesInstanceUID"], stop_before_pixels=True).get(
-            "SeriesInstanceUID"
-        )
-        == series.series_instance_uid
+        if _series_of(path) == series.series_instance_uid
     ]
+
+
+def _series_of(path: Path) -> str:
+    """The series of a file; empty where it cannot be read: an archive may send anything."""
+    try:
+        header = first_part(path, ["SeriesInstanceUID"], needed=["SeriesInstanceUID"])
+        return str(header.get("SeriesInstanceUID") or "")
+    except (BadStudy, *UNDECODABLE):
+        return ""

@@ -12,7 +12,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.misc import is_dicom
 from pydicom.uid import UID
 
-from dicom_node.errors import BadStudy, Unreachable
+from dicom_node.errors import BadStudy, Gone, Unreachable
 from dicom_node.headers import marks
 from dicom_node.headers.elements import CORRUPT, UNDECODABLE, texts
 from dicom_node.headers.elements import text as _text
@@ -98,6 +98,7 @@ def read_study(paths: Sequence[Path]) -> Study:
 
     Raises:
         BadStudy: a file cannot be decoded, or the files are of several studies or patients.
+        Gone: a file is not there any more.
     """
     studies = read_studies(paths)
     if len(studies) != 1:
@@ -130,7 +131,7 @@ def _header(path: Path) -> Dataset:
     except BadStudy as error:
         raise BadStudy(f"{path.name}: {error}") from None
     except FileNotFoundError:
-        raise BadStudy(f"{path.name}: the file is gone") from None
+        raise Gone(f"{path.name}: the file is gone") from None
     except InvalidDicomError:
         why = "no prefix DICM, PS3.10 7.1"
         raise BadStudy(f"{path.name}: not readable as DICOM ({why})") from None

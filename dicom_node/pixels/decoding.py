@@ -33,7 +33,7 @@ from pydicom.uid import (
 )
 
 from dicom_node import partial
-from dicom_node.errors import BadStudy, Unreachable
+from dicom_node.errors import BadStudy, Gone, Unreachable
 from dicom_node.headers import CORRUPT, UNDECODABLE
 from dicom_node.pixels import rle, streams
 from dicom_node.pixels.layout import Layout, layout_of
@@ -121,7 +121,7 @@ def _read(path: Path) -> Dataset:
     try:
         return partial.film(path)
     except FileNotFoundError:
-        raise BadStudy("the file of a film is gone") from None
+        raise Gone("the file of a film is gone") from None
     except OSError as error:
         raise Unreachable(f"the file of a film cannot be read: {error.strerror}") from None
     except UNDECODABLE as error:

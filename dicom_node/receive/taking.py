@@ -108,8 +108,8 @@ class Taking:
             originator=(event.request.MoveOriginatorApplicationEntityTitle or "").strip(),
         )
         if self._asked_for(header.study_instance_uid, origin):
-            folder = self._spool.prior(header.study_instance_uid)
-            self._spool.file(received, folder, header.sop_instance_uid)
+            study, uid = header.study_instance_uid, header.sop_instance_uid
+            self._spool.file_prior(received, study, uid)
             return SUCCESS
         folder = self._spool.study(header.study_instance_uid)
         if not self._spool.belongs(folder, header.patient.id):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import receiving
 from builders import chest, variant
 from peers import Orthanc, Qrscp, StoreScp, free_port, running, storescu
 from pydicom import Dataset, dcmread
@@ -18,6 +19,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
 from dicom_node.archives import ARCHIVES, Archive, FoundSeries, finds_one_patient
+from dicom_node.archives.dimse import DimseArchive
 from dicom_node.errors import BadStudy, Rejected, Unreachable
 from dicom_node.headers import patient_of, read_study
 from dicom_node.identity import same_patient
@@ -144,6 +146,74 @@ def test_what_the_archive_no_longer_has_is_no_prior(pacs: Peer, tmp_path: Path) 
     stale = variant(path, path.with_name("1.2.3.dcm"), SOPInstanceUID="1.2.3")
     assert archive.retrieve(series, path.parent, message_id=1, seconds=30) == [path]
     assert not stale.exists()
+
+
+def test_a_prior_is_there_while_it_is_fetched_again(
+    pacs: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another study of the patient may be read beside it just then."""
+    archive = DimseArchive(pacs, "c-get")
+    (study, _) = archive.find_studies(read_study([film(tmp_path)]).patient)
+    (series,) = archive.find_series(study.study_instance_uid)
+    (path,) = archive.retrieve(series, tmp_path / "prior", message_id=1, seconds=30)
+    sent = path.read_bytes()
+    path.write_bytes(sent.replace(b"TEST", b"TOST"))
+    there: list[bool] = []
+    get = DimseArchive._get
+
+    def looking(self: DimseArchive, *arguments: Any) -> None:
+        there.append(path.exists())
+        get(self, *arguments)
+        there.append(path.exists())
+
+    monkeypatch.setattr(DimseArchive, "_get", looking)
+    assert archive.retrieve(series, path.parent, message_id=1, seconds=30) == [path]
+    assert there == [True, True]
+    assert path.read_bytes() == sent, "it is what the archive has now"
+
+
+def test_what_could_not_be_fetched_again_is_there_as_it_was(pacs: Peer, tmp_path: Path) -> None:
+    archive = ARCHIVES["dimse"](pacs, "c-get")
+    (study, _) = archive.find_studies(read_study([film(tmp_path)]).patient)
+    (series,) = archive.find_series(study.study_instance_uid)
+    (path,) = archive.retrieve(series, tmp_path / "prior", message_id=1, seconds=30)
+    away = ARCHIVES["dimse"](replace(pacs, port=free_port()), "c-get")
+    with pytest.raises(Unreachable):
+        away.retrieve(series, path.parent, message_id=1, seconds=30)
+    assert path.exists()
+
+
+def test_what_comes_by_c_move_a_second_time_is_no_less_a_prior(tmp_path: Path) -> None:
+    """Through the node's own door, which files it in place of the first."""
+    path = film(tmp_path)
+    study = str(dcmread(path).StudyInstanceUID)
+    with receiving.node(tmp_path / "node") as node:
+        node.asked_for.add(study)
+        known = {"node": ("DICOMNODE", "127.0.0.1", node.port)}
+        with Orthanc(tmp_path / "orthanc", modalities=known) as server:
+            server.upload(path)
+            peer = Peer("pacs", server.aet, "127.0.0.1", server.dicom_port, "DICOMNODE", 10)
+            archive = ARCHIVES["dimse"](peer, "c-move")
+            (series,) = archive.find_series(study)
+            into = node.spool.want_prior(study)
+            for _ in range(2):
+                (got,) = archive.retrieve(series, into, message_id=1, seconds=30)
+                assert got == into / f"{dcmread(path).SOPInstanceUID}.dcm"
+            variant(got, got.with_name("1.2.3.dcm"), SOPInstanceUID="1.2.3")
+            assert archive.retrieve(series, into, message_id=1, seconds=30) == [got]
+        assert [one.name for one in into.iterdir()] == [got.name]
+        assert node.temporary() == []
+
+
+def test_what_an_archive_sent_and_nobody_can_read_is_passed_over(
+    pacs: Peer, tmp_path: Path
+) -> None:
+    archive = ARCHIVES["dimse"](pacs, "c-get")
+    (study, _) = archive.find_studies(read_study([film(tmp_path)]).patient)
+    (series,) = archive.find_series(study.study_instance_uid)
+    (tmp_path / "prior").mkdir()
+    (tmp_path / "prior" / "1.2.3.dcm").write_bytes(b"nothing of the kind")
+    assert len(archive.retrieve(series, tmp_path / "prior", message_id=1, seconds=30)) == 1
 
 
 def test_an_archive_without_c_get_is_told_apart(tmp_path: Path) -> None:

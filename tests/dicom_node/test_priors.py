@@ -422,6 +422,25 @@ def test_the_guard_runs_again_on_what_was_fetched(
     )
 
 
+def test_what_is_gone_when_it_is_looked_at_may_come_again(
+    current: Path, earlier: Callable[..., Path]
+) -> None:
+    """Somebody else fetched it meanwhile, and the archive had it no longer."""
+
+    class Hasty(Shelf):
+        def retrieve(
+            self, series: FoundSeries, into: Path, *, message_id: int, seconds: float
+        ) -> list[Path]:
+            paths = super().retrieve(series, into, message_id=message_id, seconds=seconds)
+            for path in paths:
+                path.unlink()
+            return paths
+
+    found = find(current, Hasty(earlier()))
+    assert found.prior.outcome is PriorOutcome.NOT_IN_TIME
+    assert found.prior.reason.endswith("the file is gone")
+
+
 def test_another_study_than_was_asked_for_is_not_used(
     current: Path, earlier: Callable[..., Path]
 ) -> None:

@@ -44,9 +44,9 @@ from dicom_node.ledger.jobs import DELIVER, FETCH, READ, RETRACT, Job, Stage, St
 from dicom_node.outputs.rejection import Reason
 from dicom_node.peer import Peer
 from dicom_node.report import NotRead, NotReadBecause, Weights
-from dicom_node.study import Priority
+from dicom_node.study import Frame, Priority
 from models.engines.base import Answer, Identity, Request
-from workers import retracting, way
+from workers import reading, retracting, way
 from workers.site import Site
 
 BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
@@ -497,6 +497,88 @@ def test_a_prior_in_the_archive_is_fetched_and_compared_with(
     assert result.prior.days == 215
     changes = {one.name: one.change for one in result.present}
     assert changes == {"cardiomegaly": "worsened", "pneumothorax": "new"}
+
+
+def test_studies_of_one_patient_that_are_fetched_for_at_once_have_their_prior(
+    node: Node, tmp_path: Path
+) -> None:
+    """Each fetches the same film into the same place."""
+    with Orthanc(tmp_path / "archive") as archive:
+        archive.upload(earlier_film(tmp_path))
+        node.open(archive=nodes.peer(archive, protocol="dimse", retrieve="c-get"))
+        told = []
+        for number in range(4):
+            films = [chest(tmp_path / f"{number}-{one}.dcm", **IDENTITY) for one in "ab"]
+            both = [node.receive(one) for one in films]
+            workers = [
+                threading.Thread(target=node.take, args=(FETCH, way.fetch), kwargs={"owner": one})
+                for one in "ab"
+            ]
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+            told += [node.told(job)[-1] for job in both]
+    assert told == ["reading: prior used"] * 8
+
+
+def take_away_when_read(node: Node, job: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its prior goes once its reader has seen that it is there."""
+    prior = report.prior_from_json(node.job(job).prior or "")
+    prior_frame = reading.prior_frame
+
+    def late(path: Path | None) -> Frame | None:
+        if path is not None:
+            shutil.rmtree(path.parent)
+        return prior_frame(path)
+
+    assert way.prior_path(node.site, prior) is not None
+    monkeypatch.setattr(reading, "prior_frame", late)
+
+
+def test_a_prior_that_goes_while_its_reader_begins_is_fetched_again(
+    node: Node, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Orthanc(tmp_path / "archive") as archive:
+        archive.upload(earlier_film(tmp_path))
+        node.open(archive=nodes.peer(archive, protocol="dimse", retrieve="c-get"))
+        job = in_stage(node, film, READ)
+        with monkeypatch.context() as patch:
+            take_away_when_read(node, job, patch)
+            assert node.read()
+        assert node.told(job)[-1] == "fetching: the prior has gone from the spool"
+        assert node.fetch()
+        path = way.prior_path(node.site, report.prior_from_json(node.job(job).prior or ""))
+        assert path is not None
+        path.write_bytes(path.read_bytes()[:5000])  # the disk may be failing
+        assert node.read()
+        assert node.job(job).state is State.FETCHING
+        assert node.fetch()
+        assert node.read()
+    result = report.from_json(node.job(job).report or "")
+    assert result.prior.outcome == "used"
+
+
+def test_a_prior_that_goes_each_time_is_done_without(
+    node: Node, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Orthanc(tmp_path / "archive") as archive:
+        archive.upload(earlier_film(tmp_path))
+        node.open(
+            archive=nodes.peer(archive, protocol="dimse", retrieve="c-get"),
+            limits={"attempts": 2},
+        )
+        job = in_stage(node, film, READ)
+        take_away_when_read(node, job, monkeypatch)
+        for _ in range(2):
+            assert node.read()
+            assert node.fetch()
+        assert node.read()
+    result = report.from_json(node.job(job).report or "")
+    assert (result.prior.outcome, result.prior.reason) == (
+        "not retrieved in time",
+        "the prior has gone from the spool each time",
+    )
 
 
 def test_a_revision_that_adds_nothing_to_read_is_refused(
