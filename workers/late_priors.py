@@ -16,21 +16,27 @@ from dicom_node.rules import Plan
 from workers.site import Site
 
 _SECONDS_AN_HOUR = 3600
+_WITHDRAWN = (State.RETRACTING, State.RETRACTED)
 
 
 def until(site: Site, job: Job, plan: Plan) -> float | None:
     """Until when (seconds since 1970) a late prior is a reason to read the film of an earlier
-    revision again; None for a film that was not read yet.
+    revision again; None for a film that was not read yet, or has come again since.
 
     Raises:
         NotForUs: nothing is.
     """
-    before = revisions.last_read(site.database, job)
-    if before is None:
+    film = plan.choice.film.sop_instance_uid
+    came_with = revisions.came_with(site.database, job, film)
+    # A film that came after an earlier revision was read was forgotten by hand, and sent anew.
+    read = [one for one in revisions.read_before(site.database, job) if one.id >= came_with]
+    for one in read:
+        if one.state in _WITHDRAWN and _is_of(one, film):
+            raise NotForUs(f"the film chosen was read by revision {one.revision}, and withdrawn")
+    before = next((one for one in read if one.state not in _WITHDRAWN), None)
+    if before is None or not _is_of(before, film):
         return None
     result = report.from_json(before.report or "")
-    if result.film.sop_instance_uid != plan.choice.film.sop_instance_uid:
-        return None
     hours = _reopen_hours(plan, result.prior)
     if not hours:
         raise NotForUs(f"the film chosen is the one that revision {before.revision} read")
@@ -66,3 +72,7 @@ def _reopen_hours(plan: Plan, prior: Prior) -> float:
     """How long a study that was read with this outcome waits for a late prior."""
     late = prior.outcome is PriorOutcome.NOT_IN_TIME
     return plan.rule.priors.reopen_hours if late and plan.rule.priors else 0
+
+
+def _is_of(job: Job, film: str) -> bool:
+    return report.from_json(job.report or "").film.sop_instance_uid == film

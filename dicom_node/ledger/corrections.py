@@ -28,6 +28,7 @@ from dicom_node.ledger.deliveries import (
 )
 from dicom_node.ledger.history import note
 from dicom_node.ledger.jobs import Job, State
+from dicom_node.ledger.reopening import end_waiting
 from dicom_node.ledger.tables import deliveries, jobs
 
 _SOMEBODY = (State.DELIVERING, State.RETRACTING)
@@ -98,6 +99,7 @@ def retract(
     database: Database, job: Job, notes: Sequence[Made], taken: Standing, *, why: str
 ) -> None:
     """Enter the notes that take back all that a job has brought (:func:`of`); they are to be sent.
+    No later revision reads its film again for a prior that comes late.
 
     Raises:
         Misconfigured: somebody works at the job just now, or has since it was looked at.
@@ -120,6 +122,7 @@ def retract(
             retractions=job.retractions + 1,
             prior_until=None,
         )
+        end_waiting(connection, job, f"revision {job.revision} was withdrawn by hand")
 
 
 def withdrawn(database: Database, row: Delivery) -> list[Delivery]:

@@ -7,12 +7,14 @@ looks for the prior as well; so no revision waits behind another one for hours.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, exists, insert, or_, select, update
 
 from dicom_node.ledger.database import now
 from dicom_node.ledger.history import note
-from dicom_node.ledger.jobs import Job, State
-from dicom_node.ledger.tables import jobs
+from dicom_node.ledger.jobs import Job, State, move
+from dicom_node.ledger.tables import instances, jobs
+
+_UNREAD = (State.RECEIVED, State.QUEUED, State.FETCHING, State.READING)
 
 
 def open_waiting(connection: Connection, job: Job, *, hours: float, wait: float) -> None:
@@ -71,3 +73,18 @@ def make_ordinary(connection: Connection, job: int, priority: int) -> bool:
         return False
     note(connection, job, "further image received while waiting for a late prior")
     return True
+
+
+def end_waiting(connection: Connection, job: Job, reason: str) -> None:
+    """Let no later revision read the film of ``job`` again that waits for a late prior, or found
+    it and was not read yet: one without an image of its own reads no other film.
+    """
+    own = exists().where(instances.c.job_id == jobs.c.id)
+    again = select(jobs.c.id).where(
+        jobs.c.study_instance_uid == job.study_instance_uid,
+        jobs.c.revision > job.revision,
+        jobs.c.state.in_(_UNREAD),
+        or_(jobs.c.prior_until.is_not(None), ~own),
+    )
+    for one in connection.execute(again).scalars().all():
+        move(connection, one, State.REFUSED, reason=reason, prior_until=None)

@@ -11,19 +11,21 @@ from dicom_node.ledger.jobs import Job, State, of_row, rows
 from dicom_node.ledger.tables import instances, jobs
 
 
-def last_read(database: Database, job: Job) -> Job | None:
-    """The latest earlier revision of which there is a report that was not retracted."""
-    read = (
-        _earlier(job)
-        .where(
-            jobs.c.report.is_not(None),
-            jobs.c.state.not_in((State.RETRACTING, State.RETRACTED)),
-        )
-        .order_by(jobs.c.revision.desc())
+def read_before(database: Database, job: Job) -> list[Job]:
+    """The earlier revisions of which there is a report, the latest first."""
+    read = _earlier(job).where(jobs.c.report.is_not(None)).order_by(jobs.c.revision.desc())
+    with database.reading() as connection:
+        return [of_row(row) for row in connection.execute(read)]
+
+
+def came_with(database: Database, job: Job, sop_instance_uid: str) -> int:
+    """The job with which an object of this job's study came; 0 for one that belongs to none."""
+    mine = (
+        instances.c.study_instance_uid == job.study_instance_uid,
+        instances.c.sop_instance_uid == sop_instance_uid,
     )
     with database.reading() as connection:
-        row = connection.execute(read).first()
-    return None if row is None else of_row(row)
+        return connection.execute(select(instances.c.job_id).where(*mine)).scalar() or 0
 
 
 def is_behind(database: Database, job: Job) -> bool:

@@ -125,9 +125,9 @@ def calls(sizes: full_ledger.Sizes) -> dict[str, Callable[[Database], object]]:
         "quarantined": lambda database: arrivals.quarantined(
             database, PurePosixPath("quarantine/new.dcm"), "no UID"
         ),
-        "is_behind, last_read": lambda database: (
+        "is_behind, read_before": lambda database: (
             revisions.is_behind(database, job(database)),
-            revisions.last_read(database, job(database)),
+            revisions.read_before(database, job(database)),
         ),
         "history of a job": lambda database: history.history(database, sizes.settled),
     }

@@ -555,6 +555,73 @@ def test_corrected_demographics_come_under_the_same_uids_and_are_read_anew(
     assert {one.PatientID for one in iocm.current(held)} == {"RIGHT-ONE"}
 
 
+def waiting_for_a_late_prior(node: Node, pacs: Server, film: Path) -> tuple[int, int]:
+    """A study that was read and delivered without its prior, and the revision that waits for it."""
+    rules = node.written.folder / "rules.yaml"
+    changed = rules.read_text("utf-8").replace("reopen_hours: 0", "reopen_hours: 2")
+    rules.write_text(changed, encoding="utf-8")
+    node.open(
+        archive=nowhere(),
+        destinations=[destination(pacs, profile="weasis")],
+        limits={"prior_wait_seconds": 0.01},
+        delivery={"first_retry_seconds": 100, "longest_retry_seconds": 500},
+    )
+    first = read(node, film)
+    assert deliver(node, first) is State.DONE
+    second, _ = jobs.listing(node.site.database)
+    assert second.waits_for_prior
+    return first, second.id
+
+
+def test_what_was_withdrawn_is_not_read_again_for_a_prior_that_comes_late(
+    node: Node, films: Films, pacs: Orthanc, tmp_path: Path
+) -> None:
+    corrected = variant(films.first, tmp_path / "corrected.dcm", PatientID="RIGHT-ONE")
+    first, second = waiting_for_a_late_prior(node, pacs, films.first)
+    retract(node, first, Reason.SAFETY)
+    assert iocm.results(iocm.held(pacs)) == {}
+    assert node.job(second).state is State.REFUSED
+    assert node.job(second).reason == "revision 1 was withdrawn by hand"
+    node.make_due(second)
+    assert not node.fetch()
+
+    assert "1 received file(s)" in retracting.forget(node.site, first)
+    third = read(node, corrected)
+    assert deliver(node, third) is State.DONE
+    assert iocm.results(iocm.held(pacs)) == made(node, third)
+
+
+def test_a_reading_with_the_late_prior_does_not_bring_back_what_is_withdrawn_meanwhile(
+    node: Node, films: Films, pacs: Orthanc
+) -> None:
+    """Who reads just now cannot hand it on."""
+    first, second = waiting_for_a_late_prior(node, pacs, films.first)
+    node.make_due(second, state=State.READING, prior_until=None)
+    reading = jobs.lease(node.site.database, jobs.READ, owner="me", seconds=60, attempts=3)
+    assert reading is not None
+    retract(node, first)
+    assert node.job(second).state is State.REFUSED
+    assert not jobs.advance(node.site.database, reading, State.READ)
+
+
+def test_an_image_beside_a_film_that_was_withdrawn_does_not_bring_its_results_back(
+    node: Node, films: Films, pacs: Orthanc, tmp_path: Path
+) -> None:
+    """Whether it came before the retraction or afterwards; another film is read."""
+    study = str(dcmread(films.first).StudyInstanceUID)
+    side = {"ViewPosition": "LL", "PatientOrientation": ["A", "F"], "StudyInstanceUID": study}
+    lateral = chest(tmp_path / "lateral.dcm", drawn_picture(), **IDENTITY | side)
+    first, second = waiting_for_a_late_prior(node, pacs, films.first)
+    assert node.receive(lateral) == second
+    retract(node, first)
+    assert node.job(second).state is State.QUEUED
+    assert node.fetch()
+    assert node.job(second).state is State.REFUSED
+    told = "the film chosen was read by revision 1, and withdrawn"
+    assert node.job(second).reason == told
+    assert deliver(node, read(node, films.late)) is State.DONE
+
+
 @pytest.mark.parametrize("password", ["right", "wrong"])
 def test_in_an_orthanc_that_is_named_what_was_withdrawn_is_deleted(
     password: str, node: Node, films: Films, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
