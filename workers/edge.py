@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 #: A stage that has work is rung for again after this: the broker may have forgotten.
 _RING_AGAIN_SECONDS = 15
-_LOOK_AROUND_EVERY_SECONDS = 600
+#: A sign of life, and the same again where the disk did not take it.
+_SHOW_LIFE_EVERY_SECONDS, _SHOW_LIFE_AGAIN_SECONDS = 600, 5
 
 
 def run(site: Site, stop: threading.Event) -> None:
@@ -129,15 +130,16 @@ def _sweep_until(
     site: Site, stop: threading.Event, recorder: Recorder, receiver: Receiver, keeper: Housekeeper
 ) -> None:
     rung: dict[str, float] = {}
-    looked = 0.0
+    shows_life = 0.0
     while not stop.wait(site.settings.limits.sweep_seconds):
         if recorder.has_ended or receiver.has_ended or keeper.has_ended:
             raise RuntimeError("a part of the edge ended; the next start enters what is missing")
         try:
             # Before the ledger is asked: this edge lives also while that is away.
-            if time.monotonic() - looked > _LOOK_AROUND_EVERY_SECONDS:
-                looked = time.monotonic()
+            if time.monotonic() > shows_life:
+                shows_life = time.monotonic() + _SHOW_LIFE_AGAIN_SECONDS
                 receiver.show_life()
+                shows_life = time.monotonic() + _SHOW_LIFE_EVERY_SECONDS
             _sweep(site, rung)
         except Unreachable as error:
             log.warning("%s; trying again", error)

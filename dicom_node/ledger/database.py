@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Float
@@ -20,6 +21,22 @@ from dicom_node.errors import Misconfigured, Unreachable
 
 SECONDS_A_DAY = 86_400
 _BUSY_MILLISECONDS = 30_000
+#: A writer of PostgreSQL waits no longer for its turn than one of SQLite.
+_LOCK_MILLISECONDS = _BUSY_MILLISECONDS
+#: After so long a transaction is ended by PostgreSQL whose program asks nothing more: its machine
+#: may have gone, and all others wait for it.
+_SILENT_MILLISECONDS = 60_000
+#: Of SQLSTATE (PostgreSQL, Appendix A): connection exceptions, insufficient resources, operator
+#: intervention, system errors; and a transaction that may only read.
+_AWAY_CLASSES, _READ_ONLY = ("08", "53", "57", "58"), "25006"
+#: libpq's own waiting has no end, or one of hours: when the server's machine has gone.
+_LIBPQ = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 #: Values that are bound to one statement, at most.
 _AT_ONCE = 500
 _T = TypeVar("_T")
@@ -100,14 +117,31 @@ def batches(values: Iterable[_T]) -> Iterator[list[_T]]:
 def _reachable() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except PoolTimeoutError as error:
+        raise Unreachable("the ledger does not answer: too many wait for it") from error
+    except DBAPIError as error:
+        if not _is_away(error):
+            raise
         raise Unreachable(f"the ledger does not answer: {type(error.orig).__name__}") from error
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether trying again may help: the connection, the server or its disk is at fault, or it may
+    only be read just now, as while another server takes its place.
+    """
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return (
+        isinstance(error, OperationalError)
+        or error.connection_invalidated
+        or state.startswith(_AWAY_CLASSES)
+        or state == _READ_ONLY
+    )
 
 
 def _engine(url: str) -> Engine:
     # hide_parameters: what is bound to a statement never reaches an exception's text.
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        return _postgresql(url)
     database = make_url(url).database
     if database:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
@@ -130,5 +164,20 @@ def _engine(url: str) -> Engine:
         # writes in between, whatever the timeout.
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: str) -> Engine:
+    asked = make_url(url).query  # what a site has put into its URL stands
+    of_libpq = {name: value for name, value in _LIBPQ.items() if name not in asked}
+    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=of_libpq)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {_LOCK_MILLISECONDS}")
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {_SILENT_MILLISECONDS}")
+        connection.commit()
 
     return engine

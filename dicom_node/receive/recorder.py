@@ -36,6 +36,7 @@ FORGOTTEN = "found in quarantine at start, and not in the ledger; dump it to see
 
 _BATCH_SECONDS = 0.2
 _PAUSE_SECONDS = 1.0  # when the ledger does not answer
+_AGAIN_SECONDS = 10.0  # when a file cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Recorder:
         self._edge = edge
         self._lease = lease_seconds
         self._facts: queue.SimpleQueue[Fact] = queue.SimpleQueue()
+        self._unreadable: dict[Path, tuple[float, Stored]] = {}  # and when it is tried again
         self._ending = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder")
@@ -123,20 +125,19 @@ class Recorder:
         while not (self._ending.is_set() and self._facts.empty()):
             time.sleep(_BATCH_SECONDS)
             facts = [self._facts.get_nowait() for _ in range(self._facts.qsize())]
+            facts += self._due()
             self._insist(lambda facts=facts: self._enter(facts))  # type: ignore[misc]
             if time.monotonic() - renewed > self._lease / 3:
                 self._insist(self._renew)
                 renewed = time.monotonic()
 
     def _insist(self, enter: Callable[[], None]) -> None:
-        """Until ledger and disk answer, or the edge ends. All entering may be done twice."""
+        """Until the ledger answers, or the edge ends. All entering may be done twice."""
         while True:
             try:
                 enter()
             except Unreachable as error:
                 log.warning("%s; trying again", error)
-            except OSError as error:
-                log.warning("a received file: %s; trying again", error.strerror)
             else:
                 return
             if self._ending.is_set():
@@ -165,16 +166,27 @@ class Recorder:
         entered = arrivals.entered_of(
             self._database, [(one.study_instance_uid, one.sop_instance_uid) for one in facts]
         )
-        found = [
-            self._arrival(fact, entered.get((fact.study_instance_uid, fact.sop_instance_uid)))
-            for fact in facts
-        ]
+        found = []
+        for fact in facts:
+            known = entered.get((fact.study_instance_uid, fact.sop_instance_uid))
+            try:
+                found.append(self._arrival(fact, known))
+            except OSError as error:  # one bad file holds up no other
+                log.error("a received file: %s; trying again", error.strerror)  # noqa: TRY400 - no bug of ours
+                self._unreadable[fact.path] = (time.monotonic() + _AGAIN_SECONDS, fact)
         arrivals.record(
             self._database,
             [one for one in found if one is not None],
             edge=self._edge,
             lease=self._lease,
         )
+
+    def _due(self) -> list[Stored]:
+        """Objects whose files could not be read, and are to be tried again now."""
+        due = [fact for at, fact in self._unreadable.values() if at <= time.monotonic()]
+        for fact in due:
+            del self._unreadable[fact.path]
+        return due
 
     def _arrival(self, stored: Stored, known: Entered | None) -> Arrival | None:
         """The object as the ledger enters it; None when the ledger knew it from long ago."""

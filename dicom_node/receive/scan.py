@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -14,6 +15,8 @@ from dicom_node.ledger.database import Database
 from dicom_node.receive.header import read_header
 from dicom_node.receive.recorder import FORGOTTEN, Recorder, SetAside, Stored
 from dicom_node.spool import Spool
+
+log = logging.getLogger(__name__)
 
 #: The ledger is asked about so many files at once: neither it nor this program holds all of them.
 _AT_A_TIME = 500
@@ -34,8 +37,18 @@ def scan(
     for path in _unknown(spool, database, spool.quarantine.iterdir(), latest):
         recorder.tell(SetAside(path, FORGOTTEN))
         found += 1
+    unreadable: list[OSError] = []
     for path in _unknown(spool, database, spool.received(), latest):
-        found += _tell(spool, recorder, path)
+        try:
+            found += _tell(spool, recorder, path)
+        except OSError as error:
+            unreadable.append(error)
+    if unreadable:
+        log.error(
+            "%d received file(s) cannot be read (%s): they stay, and are tried again",
+            len(unreadable),
+            unreadable[-1].strerror,
+        )
     return found
 
 

@@ -6,6 +6,7 @@ An object is written as it came, flushed, renamed into its place, and only then 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -31,6 +32,8 @@ from dicom_node.receive.taking import SUCCESS, Origin, Taking
 from dicom_node.receive.tls_line import Callers, Lines
 from dicom_node.receive.waiting import wait_for_bytes
 from dicom_node.spool import Spool
+
+log = logging.getLogger(__name__)
 
 #: Of all but C-STORE. Not what is deflated: it is inflated in memory, and to any size.
 _SYNTAXES = [ImplicitVRLittleEndian, ExplicitVRLittleEndian]
@@ -77,10 +80,16 @@ class Receiver:
     def start(self, host: str, port: int | None, tls: tuple[int, Lines] | None = None) -> None:
         """Listen on a port in plain, on one for TLS, or on both.
 
+        Also on a full disk, on which the folder for what comes in cannot be made: nothing is
+        accepted until :meth:`show_life` has made it.
+
         Raises:
             OSError: a port is taken or may not be used; its ``filename`` is the port.
         """
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        try:
+            self._incoming.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            log.error("nothing can be received: the data folder: %s", error.strerror)  # noqa: TRY400 - no bug of ours
         _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage class and transfer syntax
         _config.LOG_HANDLER_LEVEL = "none"  # it writes each message out, to log nothing of it
         self._started = True
@@ -128,12 +137,13 @@ class Receiver:
         return self._guests.has_ended
 
     def show_life(self) -> None:
-        """Tell other edges that this one lives, though nothing may come to it for days.
+        """Tell other edges that this one lives, though nothing may come to it for days: by the
+        folder for what comes in, which is made where it is not there.
 
         Raises:
-            OSError: the folder for what comes in is not there, and cannot be made again.
+            OSError: it is not there, and cannot be made.
         """
-        self._incoming.mkdir(exist_ok=True)
+        self._incoming.mkdir(exist_ok=True)  # not its parents: the disk itself may be away
         os.utime(self._incoming)
 
     def _served(self, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:

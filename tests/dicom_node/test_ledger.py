@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import PurePosixPath
+from typing import Any
 
+import peers
 import pytest
-from sqlalchemy import update
+from peers import wait_until
+from sqlalchemy import make_url, update
 
-from dicom_node.errors import Misconfigured
+from dicom_node.errors import Misconfigured, Unreachable
 from dicom_node.ledger import arrivals, completion, deliveries, history, jobs, revisions
+from dicom_node.ledger import database as ledger
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import DELIVER, FETCH, READ, State
@@ -360,3 +365,58 @@ def test_an_object_is_entered_once_for_each_destination(database: Database) -> N
 def test_a_url_that_is_none_is_a_mistake_of_configuration() -> None:
     with pytest.raises(Misconfigured, match=r"ledger\.url"):
         Database("not a url")
+
+
+@pytest.mark.parametrize(
+    "ledger_url", [pytest.param("postgresql", marks=peers.PostgreSQL.MARKS)], indirect=True
+)
+def test_a_writer_that_has_gone_holds_up_the_others_for_a_while_only(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a machine with a worker loses its power in a transaction."""
+    monkeypatch.setattr(ledger, "_LOCK_MILLISECONDS", 300)
+    monkeypatch.setattr(ledger, "_SILENT_MILLISECONDS", 3000)
+    gone, living = Database(ledger_url), Database(ledger_url)
+    with ExitStack() as stack:
+        stack.enter_context(pytest.raises(Unreachable, match="does not answer: "))
+        connection = stack.enter_context(gone.writing())
+        with pytest.raises(Unreachable, match="LockNotAvailable"):
+            queued(living)
+        wait_until(lambda: _can_write(living), "its transaction is ended")
+        connection.exec_driver_sql("SELECT 1")
+
+
+@pytest.mark.parametrize(
+    "ledger_url", [pytest.param("postgresql", marks=peers.PostgreSQL.MARKS)], indirect=True
+)
+def test_a_server_that_may_only_be_read_just_now_does_not_answer(ledger_url: str) -> None:
+    """As while another one takes its place."""
+    database = Database(ledger_url)
+    name = make_url(ledger_url).database
+    with database.writing() as connection:
+        connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = 1')
+    database.close()
+    with pytest.raises(Unreachable, match="ReadOnlySqlTransaction"):
+        queued(database)
+    with database.reading() as connection:
+        connection.exec_driver_sql("SET TRANSACTION READ WRITE")
+        connection.exec_driver_sql(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    database.close()
+    assert queued(database) == 1
+
+
+def _can_write(database: Database) -> bool:
+    with suppress(Unreachable), database.writing():
+        return True
+    return False
+
+
+def test_when_all_connections_are_in_use_the_ledger_does_not_answer(database: Database) -> None:
+    pool: Any = database._engine.pool
+    pool._timeout = 0.1
+    with ExitStack() as stack:
+        for _ in range(pool.size() + pool._max_overflow):
+            stack.enter_context(database.reading())
+        with pytest.raises(Unreachable, match="too many wait"):
+            jobs.waiting(database)
+    assert jobs.waiting(database) == {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -31,6 +33,7 @@ from sqlalchemy import func, select
 from dicom_node.association import echo
 from dicom_node.ledger import history, jobs, quarantined
 from dicom_node.ledger.tables import associations
+from dicom_node.receive import recorder
 from dicom_node.receive.door import Door
 from dicom_node.receive.recorder import CONFLICT, FORGOTTEN, REENCODED
 from dicom_node.receive.scan import scan
@@ -117,6 +120,43 @@ def test_what_was_set_aside_and_not_entered_is_found_at_the_next_start(
         scan(node.spool, node.database, node.recorder)
         settle(lambda: reasons(node))
     assert reasons(node) == [FORGOTTEN]
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_the_scan_from_the_others(
+    start: Callable[..., Node], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = start()
+    good = film(tmp_path, StudyInstanceUID="1.2.3", SOPInstanceUID="1.2.3.5")
+    for study in ("1.2.2", "1.2.3"):
+        (node.spool.study(study) / "1.2.3.4.dcm").mkdir(parents=True)  # EISDIR, as a bad sector EIO
+    shutil.copy(good, node.spool.study("1.2.3") / "1.2.3.5.dcm")
+    assert scan(node.spool, node.database, node.recorder) == 1
+    settle(lambda: node.studies() == ["1.2.3"])
+    assert "2 received file(s) cannot be read (Is a directory)" in caplog.text
+
+
+def test_a_file_that_cannot_be_read_is_entered_later_and_holds_up_no_other(
+    start: Callable[..., Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, again = threading.Event(), recorder.data_set_sha256
+    bad.set()
+
+    def read(path: Path) -> str:
+        if bad.is_set() and path.name == "1.2.3.4.dcm":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return again(path)
+
+    monkeypatch.setattr(recorder, "data_set_sha256", read)
+    monkeypatch.setattr(recorder, "_AGAIN_SECONDS", 0.1)
+    node = start()
+    for study in ("1.2.3", "1.2.4"):
+        made = film(tmp_path, StudyInstanceUID=study, SOPInstanceUID=f"{study}.4")
+        node.spool.study(study).mkdir()
+        shutil.copy(made, node.spool.study(study) / f"{study}.4.dcm")
+    assert scan(node.spool, node.database, node.recorder) == 2
+    settle(lambda: node.studies() == ["1.2.4"])
+    bad.clear()
+    settle(lambda: node.studies() == ["1.2.3", "1.2.4"])
 
 
 def test_the_history_says_who_sent_it(start: Callable[..., Node], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -253,20 +254,56 @@ def test_a_caller_that_says_nothing_does_not_hold_up_the_end(tmp_path: Path) -> 
 def test_a_disk_that_is_away_for_a_moment_does_not_end_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(edge, "_LOOK_AROUND_EVERY_SECONDS", 0)
-    written, stop = Site(tmp_path / "site"), threading.Event()
-    opened = site.open_site(site.configure(written.config))
-    running = Thread(target=edge.run, args=(opened, stop))
-    running.start()
-    try:
-        wait_until(lambda: echo(written.port, AE_TITLE), "the edge answers")
+    monkeypatch.setattr(edge, "_SHOW_LIFE_EVERY_SECONDS", 0)
+    monkeypatch.setattr(edge, "_SHOW_LIFE_AGAIN_SECONDS", 0)
+    written = Site(tmp_path / "site")
+    with running(written) as thread:
         away = written.data.rename(written.folder / "away")
         wait_until(lambda: "the data folder: No such file" in caplog.text, "it says so")
         away.rename(written.data)
         path, _ = film(tmp_path / "film.dcm")
         storescu([path], written.port, aec=AE_TITLE)
         wait_until(lambda: len(written.jobs()) == 1, "what comes then is entered")
-        assert running.is_alive()
+        assert thread.is_alive()
+
+
+def test_a_disk_that_is_full_at_its_start_does_not_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has to run to delete what may go."""
+    monkeypatch.setattr(edge, "_SHOW_LIFE_AGAIN_SECONDS", 0)
+    make, full = Path.mkdir, threading.Event()
+    full.set()
+
+    def mkdir(folder: Path, *arguments: Any, **options: Any) -> None:
+        if full.is_set() and folder.parent.name == "incoming":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+        make(folder, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    written = Site(tmp_path / "site")
+    path, _ = film(tmp_path / "film.dcm")
+    with running(written):
+        assert "nothing can be received: the data folder: No space left" in caplog.text
+        assert storescu([path], written.port, aec=AE_TITLE, check=False).returncode != 0
+        full.clear()
+        wait_until(
+            lambda: storescu([path], written.port, aec=AE_TITLE, check=False).returncode == 0,
+            "it is accepted once there is room",
+        )
+        wait_until(lambda: len(written.jobs()) == 1, "and entered")
+
+
+@contextmanager
+def running(written: Site) -> Iterator[Thread]:
+    """An edge in this process."""
+    stop = threading.Event()
+    opened = site.open_site(site.configure(written.config))
+    thread = Thread(target=edge.run, args=(opened, stop))
+    thread.start()
+    try:
+        wait_until(lambda: echo(written.port, AE_TITLE), "the edge answers")
+        yield thread
     finally:
         stop.set()
-        running.join()
+        thread.join()
