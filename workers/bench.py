@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from dicom_node.errors import BadAnswer, BadStudy, NotForUs, Unreachable
+from dicom_node.errors import BadAnswer, BadStudy, Misconfigured, NotForUs, Unreachable
 from dicom_node.geometry import STANDING
 from dicom_node.report import NotReadBecause, Report
 from workers import local
+
+log = logging.getLogger(__name__)
 
 _NOT_READ = {NotReadBecause.NOT_SUITABLE: "refused", NotReadBecause.UNREADABLE: "failed"}
 
@@ -71,6 +74,11 @@ def _row(reader: local.Reader, path: Path, folder: Path) -> Row:
         return Row(str(path), "refused", str(refusal))
     except (BadStudy, BadAnswer, Unreachable) as failure:
         return Row(str(path), "failed", str(failure).removeprefix(f"{path.name}: "))
+    except Misconfigured:
+        raise
+    except Exception as bug:
+        log.exception("a file could not be read by an error that should not happen")
+        return Row(str(path), "failed", f"error in this program: {type(bug).__name__}")
     unread = result.not_read
     return Row(
         file=str(path),

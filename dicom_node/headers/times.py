@@ -13,13 +13,13 @@ from dicom_node.headers.elements import text as _text
 CONTRADICTION = "Patient's Birth Date and Patient's Age contradict each other"
 _TOLERATED_YEARS = 2.0
 _OLDEST_YEARS = 120.0
-_PLACEHOLDER = date(1900, 1, 1)  # and all before
+_PLACEHOLDER = date(1900, 1, 1)  # and all before: what systems write that have to write a date
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 
 
 def date_of(dataset: Dataset, keyword: str) -> date | None:
-    """A value of VR DA; None when it is missing or malformed."""
+    """A value of VR DA; None when it is missing, malformed, or 1900-01-01 or before."""
     return _date(_text(dataset, keyword))
 
 
@@ -45,7 +45,8 @@ def age(header: Dataset) -> tuple[float | None, str]:
     Of several stated dates the earlier counts: a doubt makes the patient younger, not older. Birth
     Date and Patient's Age have to agree within two years where both are stated.
     """
-    born, stated = _birth_date(header), _text(header, "PatientAge").upper()
+    born = date_of(header, "PatientBirthDate")
+    stated = _text(header, "PatientAge").upper()
     matched = _AGE.fullmatch(stated)
     by_age = int(matched[1]) / _PER_YEAR[matched[2]] if matched else None
     known = [one for one in (_taken(header), date_of(header, "StudyDate")) if one is not None]
@@ -61,12 +62,6 @@ def age(header: Dataset) -> tuple[float | None, str]:
         missing = "no date of acquisition at or after Patient's Birth Date is stated"
     malformed = "is not of the form 045Y" if stated else "is not stated"
     return None, f"{missing}, and Patient's Age {malformed}"
-
-
-def _birth_date(header: Dataset) -> date | None:
-    """None also for what systems write that do not know it."""
-    born = date_of(header, "PatientBirthDate")
-    return born if born is not None and born > _PLACEHOLDER else None
 
 
 def _taken(header: Dataset) -> date | None:
@@ -85,9 +80,10 @@ def _years_between(born: date, taken: date) -> float:
 
 def _date(text: str) -> date | None:
     try:
-        return datetime.strptime(text.strip().replace(".", ""), "%Y%m%d").date()  # noqa: DTZ007
+        day = datetime.strptime(text.strip().replace(".", ""), "%Y%m%d").date()  # noqa: DTZ007
     except ValueError:
         return None
+    return day if day > _PLACEHOLDER else None
 
 
 def _time(text: str) -> time:

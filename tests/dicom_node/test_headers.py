@@ -79,6 +79,7 @@ def test_view(tmp_path: Path, elements: dict[str, Any], view: View) -> None:
         ({"PatientBirthDate": "19500102", "PatientAge": "005Y"}, None),  # they contradict
         ({"PatientBirthDate": "19500102", "PatientAge": "069Y"}, 70.0),
         ({"PatientBirthDate": "20150101", "AcquisitionDate": "20500101"}, 5.0),  # of Study Date
+        ({"PatientBirthDate": "19500102", "StudyDate": "00010101"}, 70.0),
     ],
 )
 def test_age(tmp_path: Path, elements: dict[str, Any], years: float | None) -> None:
@@ -94,6 +95,9 @@ def test_age(tmp_path: Path, elements: dict[str, Any], years: float | None) -> N
         ({"AcquisitionDate": "nonsense"}, datetime(2020, 1, 2, 10, 15)),
         ({"AcquisitionTime": ""}, datetime(2020, 1, 2)),
         ({"AcquisitionDate": None, "SeriesDate": None, "StudyDate": ""}, None),
+        ({"AcquisitionDate": "00010101"}, datetime(2020, 1, 2, 10, 15)),
+        ({"AcquisitionDateTime": "18991231235959"}, datetime(2020, 1, 2, 10, 15)),
+        ({"AcquisitionDate": "19000101", "SeriesDate": None, "StudyDate": "00010101"}, None),
     ],
 )
 def test_acquired(tmp_path: Path, elements: dict[str, Any], acquired: datetime | None) -> None:
