@@ -87,11 +87,15 @@ def forget(database: Database, study: Ended, why: str) -> list[PurePosixPath] | 
     return [PurePosixPath(path) for path in paths]
 
 
-def note_deletion(database: Database, job: int, what: str) -> None:
-    """Something that was made for a job was deleted; nothing for a job that there is not."""
+def note_deletion(database: Database, study: Ended, job: int, what: str) -> bool:
+    """Something that was made for a job of a study is about to be deleted. False, and nothing is
+    told, when the study is no longer as it was found.
+    """
     with database.writing() as connection:
-        if connection.execute(select(jobs.c.id).where(jobs.c.id == job)).first() is not None:
-            note(connection, job, what)
+        if _ended(connection, [study.study_instance_uid]) != [study]:
+            return False
+        note(connection, job, what)
+    return True
 
 
 def jobs_of(database: Database, study: str) -> list[int]:

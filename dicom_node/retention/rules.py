@@ -44,6 +44,11 @@ def is_overdue(study: Ended, retention: RetentionSection, now: float) -> bool:
     return study.since < now - kept_for(study, retention).total_seconds()
 
 
+def is_past_correcting(study: Ended, retention: RetentionSection, now: float) -> bool:
+    """Whether a study ended so long ago that nothing of it is to be withdrawn any more."""
+    return study.since < now - retention.correctable.total_seconds()
+
+
 def may_go_early(study: Ended, retention: RetentionSection, now: float) -> bool:
     """Whether a study goes when the disk is short: read, and all of it safe where it was sent."""
     least = min(retention.under_pressure, retention.done).total_seconds()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from dicom_node.ledger import kept, quarantined
@@ -24,7 +25,7 @@ from dicom_node.spool import Spool, aged, size_of
 log = logging.getLogger(__name__)
 
 #: A folder without any object for so long: what was to come into it was set aside.
-_EMPTY_SECONDS = 3600
+_EMPTY_FOR = timedelta(hours=1)
 
 
 def sweep(database: Database, spool: Spool, retention: RetentionSection) -> None:
@@ -48,30 +49,32 @@ def _studies(database: Database, spool: Spool, retention: RetentionSection) -> N
         if rules.is_overdue(one, retention, now):
             delete_study(database, spool, one, BY_RETENTION)
     for study in studies_here(spool):
-        if _is_older(spool.study(study), _EMPTY_SECONDS):
+        if _is_older(spool.study(study), _EMPTY_FOR):
             spool.delete(study, ())
 
 
 def _results(database: Database, spool: Spool, retention: RetentionSection) -> None:
-    """Headers of which nothing can be withdrawn any more, with the last notes beside them, and
-    what was made of a study after its files had been deleted.
+    """What was made of studies whose files have been deleted: the headers too, with the last notes
+    beside them, once nothing is to be withdrawn any more.
     """
-    for job in spool.jobs_with_results():
-        if _is_older(spool.header(job), retention.correctable.total_seconds()):
-            shutil.rmtree(spool.results(job), ignore_errors=True)
-            text = "header of the film deleted: nothing can be withdrawn any more"
-            kept.note_deletion(database, job, text)
     now = kept.clock(database)
-    studies = kept.studies_of(database, spool.jobs_with_results())
+    here = spool.jobs_with_results()
+    studies = kept.studies_of(database, here)
     left = {job: uid for job, uid in studies.items() if not spool.study(uid).exists()}
-    over = {
-        study.study_instance_uid
-        for study in kept.ended(database, set(left.values()))
-        if rules.is_overdue(study, retention, now)
-    }
+    over = {study.study_instance_uid: study for study in kept.ended(database, set(left.values()))}
     for job, uid in left.items():
-        if uid in over:
+        study = over.get(uid)  # none of what is under way: not sent yet, or to be withdrawn
+        if study is None:
+            continue
+        if rules.is_past_correcting(study, retention, now) and spool.header(job).exists():
+            text = "header of the film deleted: nothing can be withdrawn any more"
+            if kept.note_deletion(database, study, job, text):
+                shutil.rmtree(spool.results(job), ignore_errors=True)
+        elif rules.is_overdue(study, retention, now):
             delete_results(spool, job)
+    for job in here:  # of a ledger that was lost
+        if job not in studies and _is_older(spool.header(job), retention.correctable):
+            shutil.rmtree(spool.results(job), ignore_errors=True)
 
 
 def _priors(database: Database, spool: Spool, retention: RetentionSection) -> None:
@@ -101,8 +104,8 @@ def _quarantine(database: Database, spool: Spool, retention: RetentionSection) -
         log.info("%d object(s) in quarantine deleted by retention", len(gone))
 
 
-def _is_older(path: Path, seconds: float) -> bool:
+def _is_older(path: Path, age: timedelta) -> bool:
     try:
-        return path.stat().st_mtime < time.time() - seconds
+        return path.stat().st_mtime < time.time() - age.total_seconds()
     except FileNotFoundError:  # there was none, or another edge was faster
         return False

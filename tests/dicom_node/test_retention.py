@@ -395,22 +395,83 @@ def test_what_is_made_of_a_study_whose_files_have_gone_goes_as_well(
     assert not spool.results(job).exists()
 
 
+def with_header(database: Database, spool: Spool, study: str, state: State, *, days: float) -> int:
+    """A job that came into this state so long ago, its film looked at just before."""
+    job = receive(database, spool, study)
+    ended(database, spool, job, state, days=days)
+    spool.header(job).write_bytes(b"header")
+    os.utime(spool.header(job), (time.time() - days * DAY,) * 2)
+    return job
+
+
 def test_the_history_says_when_nothing_can_be_withdrawn_any_more(
     database: Database, spool: Spool
 ) -> None:
-    job = receive(database, spool, "1.2")
-    ended(database, spool, job, State.DONE, days=8)
-    spool.header(job).write_bytes(b"header")
+    job = with_header(database, spool, "1.2", State.DONE, days=364)
     sweep(database, spool, RETENTION)
-    assert spool.header(job).exists()
+    assert list(spool.results(job).iterdir()) == [spool.header(job)]
 
-    os.utime(spool.header(job), (time.time() - 366 * DAY,) * 2)
+    with database.writing() as connection:
+        connection.execute(update(tables.jobs).values(state_since=now() - 366 * DAY))
     sweep(database, spool, RETENTION)
     sweep(database, spool, RETENTION)
 
     assert not spool.results(job).exists()
     told = [event.what for event in history.history(database, job)]
     assert told.count("header of the film deleted: nothing can be withdrawn any more") == 1
+
+
+@pytest.mark.parametrize("state", [State.DELIVERING, State.RETRACTING])
+@pytest.mark.parametrize("received", ["here", "deleted"])
+def test_what_waits_for_its_destination_is_there_however_old_it_is(
+    database: Database, spool: Spool, state: State, received: str
+) -> None:
+    """For longer than anything is kept: `release` is false, or the PACS is away."""
+    job = with_header(database, spool, "1.2", state, days=400)
+    if received == "deleted":
+        shutil.rmtree(spool.study("1.2"))
+    sweep(database, spool, RETENTION)
+    assert spool.header(job).exists()
+    assert (spool.results(job) / "pacs" / "sr.dcm").exists()
+
+
+def test_what_a_retry_may_still_send_stays_as_long_as_the_study(
+    database: Database, spool: Spool
+) -> None:
+    short = RetentionSection.model_validate({"correctable": "5 days", "failed": "30 days"})
+    job = with_header(database, spool, "1.2", State.FAILED, days=20)
+    sweep(database, spool, short)
+    assert (spool.results(job) / "pacs" / "sr.dcm").exists()
+
+
+def test_results_can_be_withdrawn_for_as_long_after_they_were_sent_late(
+    database: Database, spool: Spool
+) -> None:
+    """A year after the film was read, that is."""
+    job = with_header(database, spool, "1.2", State.DONE, days=8)
+    os.utime(spool.header(job), (time.time() - 400 * DAY,) * 2)
+    sweep(database, spool, RETENTION)
+    assert spool.header(job).exists()
+
+
+def test_what_is_put_back_on_its_way_in_between_keeps_what_was_made(
+    database: Database, spool: Spool
+) -> None:
+    job = with_header(database, spool, "1.2", State.FAILED, days=400)
+    (found,) = kept.ended(database, ["1.2"])
+    retrying.retry(database, job)
+    assert not kept.note_deletion(database, found, job, "tests")
+
+
+def test_what_was_made_by_a_ledger_that_is_lost_goes_in_the_end(
+    database: Database, spool: Spool
+) -> None:
+    for job, days in ((7, 366), (8, 364)):
+        spool.results(job).mkdir(parents=True)
+        spool.header(job).write_bytes(b"header")
+        os.utime(spool.header(job), (time.time() - days * DAY,) * 2)
+    sweep(database, spool, RETENTION)
+    assert spool.jobs_with_results() == [8]
 
 
 def aside(database: Database, spool: Spool, name: str, *, days: float, size: int = 10) -> Path:
