@@ -36,8 +36,28 @@ def prove(errand: Errand, before: set[int]) -> Mapping[int, str]:
     return asked.never
 
 
+def accept_found(errand: Errand, refused: Mapping[int, str]) -> dict[int, str]:
+    """Of what was refused, though it may be there, take as accepted what a query finds; why of the
+    others, by their rows.
+
+    Raises:
+        Unreachable: the destination does not answer.
+    """
+    left = dict(refused)
+    for row in errand.rows(DeliveryState.SENDING) if errand.destination.verify == "query" else ():
+        if row.id not in left or not errand.lease.holds():
+            continue
+        try:
+            found = _has(errand, row)
+        except Rejected:  # of the query: the refusal says more
+            break
+        if found:
+            reason = f"{left.pop(row.id)} when it was sent again, and has it"
+            errand.outcome(row, DeliveryState.SENT, reason)
+    return left
+
+
 def _query(errand: Errand, rows: Sequence[Delivery], before: set[int]) -> None:
-    archive = ARCHIVES["dimse"](errand.peer, "c-get")
     for row in rows:
         if errand.destination.verify == "none":
             _is_there(errand, row, "accepted, and not asked about")
@@ -45,11 +65,7 @@ def _query(errand: Errand, rows: Sequence[Delivery], before: set[int]) -> None:
         if not errand.lease.holds():
             return
         try:
-            found = archive.has_instance(
-                errand.job.study_instance_uid,
-                row.made.series_instance_uid,
-                row.made.sop_instance_uid,
-            )
+            found = _has(errand, row)
         except Rejected as error:  # of the query, not of the object
             reason = f"accepted, but {error}; if it cannot be asked, set verify: none"
             errand.outcome(row, DeliveryState.SENT, reason)
@@ -60,6 +76,14 @@ def _query(errand: Errand, rows: Sequence[Delivery], before: set[int]) -> None:
             reason = "accepted, but a query does not find it: it is sent again"
             # An index may only be slow: whoever takes it back has to name it.
             errand.outcome(row, DeliveryState.SENDING, reason)
+
+
+def _has(errand: Errand, row: Delivery) -> bool:
+    archive = ARCHIVES["dimse"](errand.peer, "c-get")
+    made = row.made
+    return archive.has_instance(
+        errand.job.study_instance_uid, made.series_instance_uid, made.sop_instance_uid
+    )
 
 
 def _is_there(errand: Errand, row: Delivery, how: str) -> None:

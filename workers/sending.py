@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dicom_node.deliver import NO_STATUS, Verdict
@@ -16,7 +16,7 @@ from dicom_node.ledger.jobs import Job
 from dicom_node.report import Report, Weights
 from dicom_node.units import duration_text
 from workers.errand import Errand, Lease
-from workers.proving import prove
+from workers.proving import accept_found, prove
 from workers.site import Site
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _is_too_old(site: Site, job: Job, left: Left) -> bool:
     return not left.held and time.time() - job.state_since > longest
 
 
-def _send_to(errand: Errand, result: Report) -> Mapping[int, str]:
+def _send_to(errand: Errand, result: Report) -> dict[int, str]:
     """Send what can be sent now; why of some objects the destination never will have them, by
     their rows.
 
@@ -88,13 +88,13 @@ def _send_to(errand: Errand, result: Report) -> Mapping[int, str]:
     """
     before = {row.id for row in errand.rows(DeliveryState.SENT)}
     try:
-        _store(errand, errand.rows(*TO_SEND, notes=(RETRACTION,)))
+        never = _store(errand, errand.rows(*TO_SEND, notes=(RETRACTION,)))
         if results := errand.rows(*TO_SEND, notes=()):
             _permit(errand, result)
-            _store(errand, results)
+            never |= _store(errand, results)
         if not errand.rows(*_NOT_ACCEPTED, notes=()):
-            _store(errand, errand.rows(*TO_SEND, notes=(REJECTION,)))
-        return prove(errand, before)
+            never |= _store(errand, errand.rows(*TO_SEND, notes=(REJECTION,)))
+        return {**never, **prove(errand, before)}
     except Rejected as error:
         left = errand.rows(*TO_SEND, DeliveryState.SENT)
         for row in left:
@@ -119,12 +119,16 @@ def _permit(errand: Errand, result: Report) -> None:
         raise Unreachable(_HELD)
 
 
-def _store(errand: Errand, pending: Sequence[Delivery]) -> None:
-    """Send some objects in one association. The ledger knows before that they may be there."""
+def _store(errand: Errand, pending: Sequence[Delivery]) -> dict[int, str]:
+    """Send some objects in one association. The ledger knows before that they may be there.
+
+    Why of some the destination will not have them though they may be there since an earlier
+    attempt, by their rows: an archive may answer so to what it holds already.
+    """
     database, spool = errand.site.database, errand.site.spool
     claimed = deliveries.claim(database, errand.job, pending) if pending else []
     if not claimed:
-        return
+        return {}
     rows = {row.made.sop_instance_uid: row for row in claimed}
     paths = [spool.root / row.made.path for row in claimed]
     try:
@@ -132,15 +136,19 @@ def _store(errand: Errand, pending: Sequence[Delivery]) -> None:
     except (Rejected, Unreachable):  # before anything was sent
         deliveries.give_back(database, errand.job, claimed)
         raise
+    doubtful = {}
     for sent in answers:
         row = rows[sent.sop_instance_uid]
         log.info("%s to %s: 0x%04X", row.made.output, errand.destination.name, sent.status)
+        if sent.verdict is Verdict.REFUSED and row.state is DeliveryState.SENDING:
+            doubtful[row.id] = sent.reason
         # Without a status nobody knows whether it is there.
         later = DeliveryState.SENDING if sent.status == NO_STATUS else row.state
         state = {
             Verdict.ACCEPTED: DeliveryState.SENT,
             Verdict.WARNING: DeliveryState.SENT,
-            Verdict.REFUSED: DeliveryState.REFUSED,
+            Verdict.REFUSED: row.state if row.id in doubtful else DeliveryState.REFUSED,
             Verdict.LATER: later,
         }[sent.verdict]
         errand.outcome(row, state, sent.reason)
+    return accept_found(errand, doubtful)

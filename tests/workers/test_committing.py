@@ -95,6 +95,13 @@ def proven(node: Node, job: int) -> set[tuple[str, str]]:
     return set(rows(node, job).values())
 
 
+def taken_back(node: Node, job: int) -> set[str]:
+    """What the retraction of a job names."""
+    made = [one.made for one in deliveries.of_job(node.site.database, job)]
+    (note,) = [one for one in made if one.output == "retraction"]
+    return iocm.rejected(dcmread(node.site.spool.root / note.path))
+
+
 def again(node: Node, job: int) -> None:
     """Deliver once more, now."""
     node.make_due(job)
@@ -305,14 +312,54 @@ def test_what_was_accepted_is_taken_back_though_the_archive_does_not_own_up_to_i
         given = set(archive.stored)
         retracting.retract(node.site, job, Reason.SAFETY)
         assert node.retract()
-        assert "retraction" in rows(node, job)
-    (note,) = [
-        one.made
-        for one in deliveries.of_job(node.site.database, job)
-        if one.made.output == "retraction"
-    ]
-    assert note.sop_instance_uid in archive.stored
-    assert iocm.rejected(dcmread(node.site.spool.root / note.path)) == given
+        assert rows(node, job)["retraction"][0] != "pending"
+    assert taken_back(node, job) == given
+    assert len(given) == 2
+
+
+class Forgetful(Committer):
+    """It keeps the first object, ends the association without an answer, and answers what it holds
+    with C000 ever after, as some archives do.
+    """
+
+    def _store(self, event: Any) -> int:
+        uid = str(event.request.AffectedSOPInstanceUID)
+        if uid in self.stored:
+            return 0xC000
+        if not self.stored:
+            event.assoc.abort()
+        return super()._store(event)
+
+
+def test_what_was_kept_without_an_answer_and_is_refused_when_it_comes_again_is_found(
+    node: Node, film: Path
+) -> None:
+    with Forgetful(None).running() as archive:
+        job = read(node, film, archive, timeout_seconds=4)
+        assert node.deliver()
+        assert "sending" in rows(node, job)["sr"]
+        again(node, job)
+    assert node.job(job).state is State.DONE
+    assert proven(node, job) == {("there", FOUND)}
+    assert any("0xC000 when it was sent again, and has it" in one for one in node.told(job))
+
+
+def test_what_was_kept_without_an_answer_and_is_refused_for_good_may_be_there(
+    node: Node, film: Path
+) -> None:
+    """Nobody can be asked: nothing waits for ever, and a retraction takes it back."""
+    with Forgetful(None).running() as archive:
+        job = read(node, film, archive, timeout_seconds=4, verify="none")
+        assert node.deliver()
+        again(node, job)
+        assert node.job(job).state is State.FAILED
+        assert node.job(job).reason == "sr at pacs: pacs answered 0xC000"
+        assert rows(node, job)["sr"][0] == "sending"
+        given = set(archive.stored)
+        retracting.retract(node.site, job, Reason.SAFETY)
+        assert node.retract()
+    assert node.job(job).state is State.RETRACTED
+    assert taken_back(node, job) == given
     assert len(given) == 2
 
 
