@@ -8,10 +8,11 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pynetdicom.presentation import build_context
 
 from dicom_node.association import association
+from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.peer import Peer
 
 _DUPLICATE = 0x0111
@@ -35,12 +36,15 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of one object. ``status`` is :data:`NO_STATUS` when the peer gave none."""
+    """What became of one object. ``status`` is :data:`NO_STATUS` when the peer gave none;
+    ``tried`` is False when it was not sent at all.
+    """
 
     sop_instance_uid: str
     status: int
     verdict: Verdict
     reason: str = ""
+    tried: bool = True
 
 
 def send(
@@ -48,13 +52,14 @@ def send(
 ) -> list[Sent]:
     """Send files in one association, as they are encoded; one answer for each, in order.
 
-    ``go_on`` is asked before each one whether it is still to be sent.
+    ``go_on`` is asked before each one whether it is still to be sent; it raises nothing.
 
     Raises:
-        Unreachable: no association could be opened now.
+        Unreachable: no association could be opened now, or the disk cannot be read.
         Rejected: the peer will not have us.
+        BadStudy: a file is gone. In all these cases nothing was sent.
     """
-    headers = [dcmread(path, specific_tags=["SOPClassUID", "SOPInstanceUID"]) for path in paths]
+    headers = [_header(path) for path in paths]
     kinds = [(one.SOPClassUID, one.file_meta.TransferSyntaxUID) for one in headers]
     contexts = [build_context(sop, syntax) for sop, syntax in dict.fromkeys(kinds)]
     answers = []
@@ -67,9 +72,10 @@ def send(
             uid = str(header.SOPInstanceUID)
             if kind not in accepted:
                 reason = f"{peer.name} does not take {kind[0].name} in {kind[1].name}"
-                answers.append(Sent(uid, NO_STATUS, Verdict.REFUSED, reason))
+                answers.append(Sent(uid, NO_STATUS, Verdict.REFUSED, reason, tried=False))
             elif not opened.is_established or not go_on():
-                answers.append(_cut_off(uid, peer))
+                reason = f"{peer.name} ended the association before it was sent"
+                answers.append(Sent(uid, NO_STATUS, Verdict.LATER, reason, tried=False))
             else:
                 answers.append(_store(opened, path, uid, peer))
     return answers
@@ -82,7 +88,24 @@ def _store(opened: Any, path: Path, uid: str, peer: Peer) -> Sent:
         if opened.is_established:
             raise
         status = None
-    return _cut_off(uid, peer) if status is None else _read(uid, status, peer)
+    except OSError as error:  # of the file, which is read before anything of it is sent
+        return Sent(uid, NO_STATUS, Verdict.LATER, _unreadable(error), tried=False)
+    if status is None:
+        return Sent(uid, NO_STATUS, Verdict.LATER, f"{peer.name} gave no answer to C-STORE")
+    return _read(uid, status, peer)
+
+
+def _header(path: Path) -> Dataset:
+    try:
+        return dcmread(path, specific_tags=["SOPClassUID", "SOPInstanceUID"])
+    except FileNotFoundError:
+        raise BadStudy("what was made is no longer in the spool (see retention)") from None
+    except OSError as error:
+        raise Unreachable(_unreadable(error)) from None
+
+
+def _unreadable(error: OSError) -> str:
+    return f"what was made cannot be read: {error.strerror or type(error).__name__}"
 
 
 def _read(uid: str, status: int, peer: Peer) -> Sent:
@@ -96,7 +119,3 @@ def _read(uid: str, status: int, peer: Peer) -> Sent:
     if status in _PASSING:
         return Sent(uid, status, Verdict.LATER, told)
     return Sent(uid, status, Verdict.REFUSED, told)
-
-
-def _cut_off(uid: str, peer: Peer) -> Sent:
-    return Sent(uid, NO_STATUS, Verdict.LATER, f"{peer.name} gave no answer to C-STORE")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from dicom_node.errors import Unreachable
 from dicom_node.ledger import deliveries, leases
 from dicom_node.ledger.deliveries import Delivery, DeliveryState
 from dicom_node.ledger.jobs import Job
@@ -29,7 +30,11 @@ class Lease:
         seconds, asked = longest_task_seconds(self.site.settings), time.monotonic()
         if asked - self._since < seconds * _RENEW_AFTER:
             return True
-        if not leases.renew(self.site.database, self.job, seconds):
+        try:
+            renewed = leases.renew(self.site.database, self.job, seconds)
+        except Unreachable:  # the ledger: so nobody knows, and what was sent is told all the same
+            return False
+        if not renewed:
             return False
         self._since = asked
         return True
@@ -62,6 +67,10 @@ class Errand:
             and (notes is None or (row.made.output in notes if notes else not row.made.is_note))
         ]
 
-    def outcome(self, row: Delivery, state: DeliveryState, reason: str = "") -> None:
-        """Write down what became of an object; nothing when somebody else has the job by now."""
-        deliveries.outcome(self.site.database, self.job, row, state, reason)
+    def outcome(
+        self, row: Delivery, state: DeliveryState, reason: str = "", *, tried: bool = False
+    ) -> None:
+        """Write down what became of an object, and whether it was sent for that; nothing when
+        somebody else has the job by now.
+        """
+        deliveries.outcome(self.site.database, self.job, row, state, reason, tried=tried)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dicom_node.deliver import NO_STATUS, Verdict
 from dicom_node.deliver import send as send_objects
-from dicom_node.errors import Rejected, Unreachable
+from dicom_node.errors import BadStudy, Rejected, Unreachable
 from dicom_node.ledger import deliveries
 from dicom_node.ledger.deliveries import REJECTION, RETRACTION, TO_SEND, Delivery, DeliveryState
 from dicom_node.ledger.jobs import Job
@@ -133,7 +133,7 @@ def _store(errand: Errand, pending: Sequence[Delivery]) -> dict[int, str]:
     paths = [spool.root / row.made.path for row in claimed]
     try:
         answers = send_objects(paths, errand.peer, go_on=errand.lease.holds)
-    except (Rejected, Unreachable):  # before anything was sent
+    except (BadStudy, Rejected, Unreachable):  # before anything was sent
         deliveries.give_back(database, errand.job, claimed)
         raise
     doubtful = {}
@@ -142,13 +142,14 @@ def _store(errand: Errand, pending: Sequence[Delivery]) -> dict[int, str]:
         log.info("%s to %s: 0x%04X", row.made.output, errand.destination.name, sent.status)
         if sent.verdict is Verdict.REFUSED and row.state is DeliveryState.SENDING:
             doubtful[row.id] = sent.reason
-        # Without a status nobody knows whether it is there.
-        later = DeliveryState.SENDING if sent.status == NO_STATUS else row.state
+        # Without an answer nobody knows whether it is there.
+        lost = sent.tried and sent.status == NO_STATUS
+        later = DeliveryState.SENDING if lost else row.state
         state = {
             Verdict.ACCEPTED: DeliveryState.SENT,
             Verdict.WARNING: DeliveryState.SENT,
             Verdict.REFUSED: row.state if row.id in doubtful else DeliveryState.REFUSED,
             Verdict.LATER: later,
         }[sent.verdict]
-        errand.outcome(row, state, sent.reason)
+        errand.outcome(row, state, sent.reason, tried=sent.tried)
     return accept_found(errand, doubtful)

@@ -155,23 +155,29 @@ def give_back(database: Database, job: Job, rows: Sequence[Delivery]) -> None:
 
 
 def outcome(
-    database: Database, job: Job, delivery: Delivery, state: DeliveryState, reason: str = ""
+    database: Database,
+    job: Job,
+    delivery: Delivery,
+    state: DeliveryState,
+    reason: str = "",
+    *,
+    tried: bool = False,
 ) -> None:
-    """What became of one attempt, told by who holds the lease of the job; nothing changes when
+    """What became of an object, told by who holds the lease of the job; nothing changes when
     somebody else has the job by now, or when the object was withdrawn meanwhile.
+
+    ``tried``: it was sent for that, which is one attempt more.
     """
     with database.writing() as connection:
         if not holds(connection, job):
             return
-        asked = DeliveryState.THERE is state or delivery.state is DeliveryState.SENT
         changed = connection.execute(
             update(deliveries)
             .where(deliveries.c.id == delivery.id, deliveries.c.state != DeliveryState.WITHDRAWN)
             .values(
                 state=state,
                 reason=reason,
-                # What is only asked about was not sent once more.
-                attempts=deliveries.c.attempts + int(not asked),  # PostgreSQL adds no boolean
+                attempts=deliveries.c.attempts + int(tried),  # PostgreSQL adds no boolean
             )
         )
         if changed.rowcount and (state, reason) != (delivery.state, delivery.reason):

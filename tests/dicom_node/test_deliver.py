@@ -21,7 +21,7 @@ from pynetdicom.sop_class import Verification
 
 from dicom_node.association import echo
 from dicom_node.deliver import NO_STATUS, Verdict, send
-from dicom_node.errors import Rejected, Unreachable
+from dicom_node.errors import BadStudy, Rejected, Unreachable
 from dicom_node.peer import Peer
 
 
@@ -182,6 +182,17 @@ def test_who_lost_its_study_sends_no_more_of_it(tmp_path: Path, *, held: bool) -
         sent = send(films, destination, go_on=lambda: next(turns))
     rest = Verdict.ACCEPTED if held else Verdict.LATER
     assert [one.verdict for one in sent] == [Verdict.ACCEPTED, rest, rest]
+
+
+def test_a_file_that_goes_in_between_takes_no_answer_back(tmp_path: Path) -> None:
+    films = [chest(tmp_path / f"{n}.dcm") for n in range(3)]
+    turns = iter([lambda: None, films[1].unlink, lambda: None])
+    with server(lambda _: 0) as destination:
+        sent = send(films, destination, go_on=lambda: next(turns)() is None)
+        with pytest.raises(BadStudy, match="no longer in the spool"):
+            send(films, destination)
+    verdicts = [(one.verdict, one.tried) for one in sent]
+    assert verdicts == [(Verdict.ACCEPTED, True), (Verdict.LATER, False), (Verdict.ACCEPTED, True)]
 
 
 def test_what_the_peer_does_not_take_is_refused_and_named(tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ def _enter(site: Site, film: Path) -> Report:
             with site.database.writing() as connection:
                 deliveries.enter(connection, job, [made])
             (row,) = deliveries.of_job(site.database, job)
-            deliveries.outcome(site.database, held, row, DeliveryState.PENDING, "it is away")
+            deliveries.outcome(
+                site.database, held, row, DeliveryState.PENDING, "it is away", tried=True
+            )
             (row,) = deliveries.of_job(site.database, job)
             deliveries.outcome(site.database, held, row, DeliveryState.THERE)
         assert jobs.advance(site.database, held, **columns)

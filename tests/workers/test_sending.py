@@ -1,0 +1,125 @@
+"""What one sender does for one study: what counts as sent, and what becomes of the rest."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nodes
+import pytest
+from builders import IDENTITY, chest
+from committers import Committer
+from stages import Node, destination, nowhere
+
+from dicom_node import deliver
+from dicom_node.errors import Misconfigured, Unreachable
+from dicom_node.ledger import deliveries, leases, retrying
+from dicom_node.ledger.jobs import State
+from dicom_node.outputs.rejection import Reason
+from workers import retracting
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(nodes.Site(tmp_path / "site"))
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return chest(tmp_path / "film.dcm", None, **IDENTITY)
+
+
+def read(node: Node, film: Path, **to: object) -> int:
+    """A study that waits to be delivered, later and later up to minutes."""
+    node.open(destinations=[to], delivery={"first_retry_seconds": 100})
+    job = node.receive(film)
+    assert node.fetch()
+    assert node.read()
+    return job
+
+
+def again(node: Node, job: int) -> None:
+    node.make_due(job)
+    assert node.deliver()
+
+
+def states(node: Node, job: int) -> dict[str, tuple[str, int]]:
+    """Of each object its state, and how often it was sent."""
+    rows = deliveries.of_job(node.site.database, job)
+    return {row.made.output: (str(row.state), row.attempts) for row in rows}
+
+
+def test_what_was_not_sent_is_no_attempt(node: Node, film: Path) -> None:
+    """Nobody is there, or the site itself holds it back."""
+    job = read(node, film, **nowhere(name="pacs", test=True))
+    assert node.deliver()
+    again(node, job)
+    node.open(destinations=[nowhere(name="pacs", test=False)])
+    again(node, job)
+    assert states(node, job) == {"sr": ("pending", 0), "seg": ("pending", 0)}
+    with Committer(None).running() as pacs:
+        node.open(destinations=[destination(pacs)])
+        again(node, job)
+    assert states(node, job) == {"sr": ("there", 1), "seg": ("there", 1)}
+
+
+def test_a_retry_after_retention_says_that_there_is_nothing_to_send_any_more(
+    node: Node, film: Path
+) -> None:
+    """And nothing counts as sent, so that nothing is taken back."""
+    job = read(node, film, **nowhere(name="pacs", test=True))
+    node.open(delivery={"give_up": "1 day"})
+    assert node.deliver()
+    node.make_due(job, state_since=0.0)
+    assert node.deliver()
+    assert node.job(job).state is State.FAILED
+    shutil.rmtree(node.site.spool.results(job))
+    retrying.retry(node.site.database, job)
+    assert node.deliver()
+    assert node.job(job).state is State.FAILED
+    assert node.job(job).reason == "what was made is no longer in the spool (see retention)"
+    assert states(node, job) == {"sr": ("pending", 0), "seg": ("pending", 0)}
+    with pytest.raises(Misconfigured, match="nothing that it sent is still to be withdrawn"):
+        retracting.retract(node.site, job, Reason.SAFETY)
+
+
+def test_a_disk_that_cannot_be_read_is_waited_for(
+    node: Node, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/somewhere")
+
+    with Committer(None).running() as pacs:
+        job = read(node, film, **destination(pacs))
+        with monkeypatch.context() as patched:
+            patched.setattr(deliver, "dcmread", broken)
+            assert node.deliver()
+        assert node.job(job).state is State.DELIVERING
+        assert "what was made cannot be read: Input/output error" in node.job(job).reason
+        assert "somewhere" not in node.job(job).reason
+        assert states(node, job) == {"sr": ("pending", 0), "seg": ("pending", 0)}
+        again(node, job)
+    assert node.job(job).state is State.DONE
+
+
+def test_what_was_sent_before_the_ledger_went_away_is_not_forgotten(
+    node: Node, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.errand._RENEW_AFTER", 0.0)
+    renew, asked = leases.renew, iter(range(9))
+
+    def away_after_the_first_object(*arguments: Any) -> bool:
+        if pacs.stored and next(asked) == 0:
+            raise Unreachable("the ledger does not answer")
+        return renew(*arguments)
+
+    with Committer(None).running() as pacs:
+        job = read(node, film, **destination(pacs))
+        monkeypatch.setattr(leases, "renew", away_after_the_first_object)
+        assert node.deliver()
+        assert states(node, job) == {"sr": ("there", 1), "seg": ("pending", 0)}
+        again(node, job)
+    assert node.job(job).state is State.DONE
+    assert len(pacs.stored) == 2
