@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+#: What a disk says, one behind a network too, and no bug of this program brings about.
+OF_A_DISK = frozenset(
+    {
+        errno.EDQUOT,
+        errno.EIO,
+        errno.ENODEV,
+        errno.ENOSPC,
+        errno.ENOTCONN,
+        errno.ENXIO,
+        errno.EROFS,
+        errno.ESTALE,
+    }
+)
 
 
 def flush(path: Path) -> None:

@@ -32,7 +32,7 @@ from pathlib import Path, PurePosixPath
 from pydicom.errors import InvalidDicomError
 
 from dicom_node import durable
-from dicom_node.errors import BadStudy
+from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.partial import data_set_of, data_set_sha256
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")  # PS3.5 9.1; leading zeros of a component are tolerated
@@ -86,6 +86,14 @@ class Spool:
     def quarantine(self) -> Path:
         """What cannot be used."""
         return self.root / "quarantine"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folders are there: false while the disk that they lie on is not mounted."""
+        try:
+            return self.studies.is_dir()
+        except OSError:
+            return False
 
     def study(self, study_instance_uid: str) -> Path:
         """The folder of a received study."""
@@ -207,10 +215,17 @@ class Spool:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def want_prior(self, study_instance_uid: str) -> Path:
-        """The folder of an earlier study that is about to be fetched: no sweep takes it away."""
+        """The folder of an earlier study that is about to be fetched: no sweep takes it away.
+
+        Raises:
+            Unreachable: the disk does not take it.
+        """
         folder = self.prior(study_instance_uid)
-        folder.mkdir(parents=True, exist_ok=True)
-        os.utime(folder)
+        try:
+            folder.mkdir(exist_ok=True)
+            os.utime(folder)
+        except OSError as error:
+            raise Unreachable(f"the folder of a prior: {error.strerror}") from None
         return folder
 
     def delete_prior(self, study_instance_uid: str, wanted_at: float) -> bool:

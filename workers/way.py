@@ -37,6 +37,7 @@ from dicom_node.rules import Plan
 from dicom_node.study import Study
 from models.engines.base import Engine
 from workers import building, counting, following, late_priors, reading, sending
+from workers.away import disk_may_be
 from workers.site import Site
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,8 @@ def take(
     with logs.about(job.id):
         log.info("%s: attempt %d", stage.name, job.attempts)
         try:
-            work(site, job)
+            with disk_may_be(site.spool):
+                work(site, job)
         except NotForUs as refusal:
             _end(site, job, State.REFUSED, str(refusal))
         except (BadStudy, BadAnswer, Rejected) as failure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -43,8 +44,11 @@ from dicom_node.peer import Peer
 from dicom_node.spool import checked_uid
 from dicom_node.study import Patient
 
+log = logging.getLogger(__name__)
+
 _PENDING = (0xFF00, 0xFF01)
 _SUCCESS = 0x0000
+_OUT_OF_RESOURCES, _CANNOT_UNDERSTAND = 0xA700, 0xC000  # PS3.4 B.2.3
 _UNKNOWN_DESTINATION = 0xA801  # PS3.4 C.4.2.1.5
 #: Out of resources, and some sub-operations failed (PS3.4 C.4.2.1.5, C.4.3.1.4).
 _PASSING = frozenset({*range(0xA700, 0xA800), 0xB000})
@@ -159,9 +163,16 @@ class DimseArchive:
         Another study of the patient may be read beside a file that is fetched again: it is there
         all the time, and replaced by what comes.
         """
+        try:
+            return self._retrieve(series, into, message_id, time.monotonic() + seconds)
+        except OSError as error:
+            raise Unreachable(f"a prior cannot be filed: {error.strerror}") from None
+
+    def _retrieve(
+        self, series: FoundSeries, into: Path, message_id: int, deadline: float
+    ) -> list[Path]:
         keys = _series_keys(series)
-        into.mkdir(parents=True, exist_ok=True)
-        deadline = time.monotonic() + seconds
+        into.mkdir(exist_ok=True)
         with durable.alone(into):  # another study of the patient may want the same prior now
             before = {path: durable.version(path) for path in _files_of(series, into)}
             if self._moves:
@@ -198,8 +209,15 @@ class DimseArchive:
         roles = [build_role(film, scp_role=True) for film in _FILMS]
 
         def store(event: Any) -> int:
-            uid = checked_uid(str(event.request.AffectedSOPInstanceUID))
-            durable.write(into / f"{uid}.dcm", event.encoded_dataset())
+            try:
+                uid = checked_uid(str(event.request.AffectedSOPInstanceUID))
+                durable.write(into / f"{uid}.dcm", event.encoded_dataset())
+            except OSError as error:
+                log.warning("a prior answered A700: %s", error.strerror)
+                return _OUT_OF_RESOURCES
+            except BadStudy as error:
+                log.warning("a prior answered C000: %s", error)
+                return _CANNOT_UNDERSTAND
             return _SUCCESS
 
         with association(

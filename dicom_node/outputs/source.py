@@ -20,7 +20,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicom_node.errors import BadStudy
+from dicom_node.durable import OF_A_DISK
+from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.headers import UNDECODABLE, elements
 from dicom_node.outputs.files import write
 from dicom_node.report import Film, Report
@@ -89,10 +90,13 @@ def read(path: Path, film: Film) -> Dataset:
 
     Raises:
         BadStudy: not a DICOM file, or not that film.
+        Unreachable: the disk cannot be read now.
     """
     try:
         header = dcmread(path, stop_before_pixels=True)
-    except (OSError, *UNDECODABLE):
+    except (OSError, *UNDECODABLE) as error:
+        if isinstance(error, OSError) and error.errno in OF_A_DISK:
+            raise Unreachable(f"the file of a film cannot be read: {error.strerror}") from None
         raise BadStudy("the file of a film cannot be read") from None
     stated = (
         header.get("StudyInstanceUID"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from pydicom.tag import BaseTag
 from report_builders import film_of, gives_none, object_of, report_on, several, unchanged
 
 from dicom_node import outputs
+from dicom_node.errors import BadStudy, Unreachable
+from dicom_node.outputs import source
 from dicom_node.vocabulary import Vocabulary
 
 #: What is compared, in raw bytes.
@@ -47,6 +50,28 @@ CHARSETS = (
     "chrX1",  # UTF-8
     "chrX2",  # GB18030
 )
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OSError(errno.EIO, "Input/output error"), Unreachable),
+        (FileNotFoundError(errno.ENOENT, "No such file"), BadStudy),
+        (OSError("Unexpected end of file"), BadStudy),  # pydicom's, of a corrupt sequence
+    ],
+    ids=["the disk", "gone", "corrupt"],
+)
+def test_a_disk_that_gives_nothing_is_told_from_a_film_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, raised: type[Exception]
+) -> None:
+    def fails(*_: object, **__: object) -> Any:
+        raise error
+
+    path = chest(tmp_path / "film.dcm")
+    monkeypatch.setattr(source, "dcmread", fails)
+    with pytest.raises(raised, match="the file of a film cannot be read") as caught:
+        source.read(path, film_of(path))
+    assert type(caught.value) is raised
 
 
 def raw(path: Path) -> dict[str, bytes]:

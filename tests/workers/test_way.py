@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import subprocess
@@ -28,7 +30,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 from sqlalchemy import update
 from stages import KNOWN, Node, destination, nowhere
 
-from dicom_node import logs, report
+from dicom_node import durable, logs, report
 from dicom_node.deliver import Verdict, send
 from dicom_node.errors import (
     BadAnswer,
@@ -184,6 +186,35 @@ def test_a_bug_ends_the_study_and_is_raised_without_its_text_in_the_ledger(
     assert ended.state is State.FAILED
     assert ended.reason == "error in this program: ZeroDivisionError"
     assert identities_in("\n".join(node.told(job))) == []
+
+
+@pytest.mark.parametrize("stage", jobs.STAGES, ids=lambda stage: stage.name)
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.ESTALE])
+def test_a_disk_that_is_full_or_faulty_is_no_fault_of_the_study(
+    node: Node, film: Path, stage: Stage, number: int
+) -> None:
+    job = in_stage(node, film, stage)
+    assert node.take(stage, raising(OSError(number, os.strerror(number), "/a/path")))
+    assert node.job(job).state is stage.working
+    assert node.job(job).reason == f"the data folder: {os.strerror(number)}"
+
+
+@pytest.mark.parametrize("stage", jobs.STAGES, ids=lambda stage: stage.name)
+def test_a_disk_that_is_not_mounted_is_waited_for(node: Node, film: Path, stage: Stage) -> None:
+    job = in_stage(node, film, stage)
+    away = [one.rename(one.with_suffix(".away")) for one in node.site.spool.root.glob("[spr]*s")]
+    work = {FETCH: node.fetch, READ: node.read, DELIVER: node.deliver, RETRACT: node.retract}
+    if stage in (FETCH, READ):
+        assert work[stage]()
+    else:
+        assert node.take(stage, raising(FileNotFoundError(errno.ENOENT, "away")))
+    assert node.job(job).state is stage.working
+    assert node.job(job).reason == "the data folder is not there; is its disk mounted?"
+    for one in away:
+        one.rename(one.with_suffix(""))
+    node.make_due(job)
+    assert work[stage]()
+    assert node.job(job).state not in (stage.working, State.FAILED)
 
 
 def test_a_worker_that_is_told_to_end_leaves_its_job_to_another(node: Node, film: Path) -> None:
@@ -520,6 +551,34 @@ def test_studies_of_one_patient_that_are_fetched_for_at_once_have_their_prior(
                 worker.join()
             told += [node.told(job)[-1] for job in both]
     assert told == ["reading: prior used"] * 8
+
+
+def no_room(*_: object, **__: object) -> Any:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/a/path")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(os, "utime"), (durable, "write")], ids=["its folder", "its file"]
+)
+def test_without_room_for_its_prior_a_film_waits_and_is_read_alone_in_the_end(
+    node: Node, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    with Orthanc(tmp_path / "archive") as archive:
+        archive.upload(earlier_film(tmp_path))
+        section = nodes.peer(archive, protocol="dimse", retrieve="c-get")
+        node.open(archive=section)
+        job = node.receive(film)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, no_room)
+            assert node.fetch()
+            assert node.job(job).state is State.FETCHING, node.job(job).reason
+            assert node.job(job).reason.startswith("prior: ")
+            node.open(archive=section, limits={"prior_wait_seconds": 0.01})
+            node.make_due(job)
+            assert node.fetch()
+    assert node.told(job)[-1] == "reading: prior not retrieved in time"
+    assert node.read()
+    assert node.job(job).state is State.READ
 
 
 def take_away_when_read(node: Node, job: int, monkeypatch: pytest.MonkeyPatch) -> None:
