@@ -12,10 +12,10 @@ from peers import free_port
 from pydicom import dcmread
 from sqlalchemy import update
 
-from dicom_node import spool
 from dicom_node.ledger import arrivals, completion, history, jobs, tables
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.jobs import DELIVER, FETCH, READ, RETRACT, Job, Stage
+from dicom_node.partial import data_set_sha256
 from dicom_node.report import Weights
 from dicom_node.study import Priority
 from workers import way
@@ -53,7 +53,7 @@ class Node:
             place, _ = self.site.spool.file(film, self.site.spool.study(study), uid)
             arrival = Arrival(
                 study, uid, str(header.SOPClassUID), self.site.spool.below(place),
-                spool.sha256(place), True, priority=priority,
+                data_set_sha256(place), True, priority=priority,
             )  # fmt: skip
             arrivals.record(self.site.database, [arrival])
         (job,) = completion.complete(self.site.database, 0, 3600)

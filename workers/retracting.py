@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger import corrections, jobs, readings, received, revisions
@@ -61,9 +63,15 @@ def forget(site: Site, number: int) -> str:
                 f"nothing was deleted: job {one.id} of the same study is {one.state}; retract it "
                 "as well, then once more with --forget"
             )
-    paths = received.forget(site.database, number, job.study_instance_uid)
-    site.spool.delete(job.study_instance_uid, paths)
-    return f"{len(paths)} received file(s) of the study deleted; it can be sent again, corrected"
+    study, spool = job.study_instance_uid, site.spool
+    deleted: list[Path] = []
+
+    def delete_files(uids: Sequence[str]) -> None:
+        deleted.extend(path for uid in uids if (path := spool.film(study, uid)).exists())
+        spool.delete(study, map(spool.below, deleted))
+
+    received.forget(site.database, number, study, delete_files)
+    return f"{len(deleted)} received file(s) of the study deleted; it can be sent again, corrected"
 
 
 def _notes(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Connection, Select, delete, func, select
 
+from dicom_node.ledger import received
 from dicom_node.ledger.database import SECONDS_A_DAY, Database, batches, now
 from dicom_node.ledger.deliveries import DeliveryState
 from dicom_node.ledger.history import note
@@ -69,22 +70,19 @@ def ended(database: Database, studies: Iterable[str]) -> list[Ended]:
     return found
 
 
-def forget(database: Database, study: Ended, why: str) -> list[PurePosixPath] | None:
+def mark_deleted(database: Database, study: Ended, why: str) -> list[PurePosixPath] | None:
     """The received files of a study are about to be deleted: say so in the ledger, for good.
 
     Returns where they lie, below the spool: those entered by now, not one that arrives meanwhile.
     None, and nothing changes, when the study is no longer as it was found.
     """
-    mine = instances.c.study_instance_uid == study.study_instance_uid, instances.c.path != ""
     with database.writing() as connection:
         if _ended(connection, [study.study_instance_uid]) != [study]:
             return None
-        paths = list(connection.execute(select(instances.c.path).where(*mine)).scalars())
-        if paths:
-            connection.execute(update(instances).where(*mine).values(path=""))
-            if study.job is not None:
-                note(connection, study.job, f"received files deleted: {why}")
-    return [PurePosixPath(path) for path in paths]
+        paths = received.mark_deleted(connection, study.study_instance_uid)
+        if paths and study.job is not None:
+            note(connection, study.job, f"received files deleted: {why}")
+    return paths
 
 
 def note_deletion(database: Database, study: Ended, job: int, what: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pydicom.uid import UID
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.history import note
@@ -30,16 +31,36 @@ class Received:
     deleted: bool
 
 
-def forget(database: Database, job: int, study_instance_uid: str) -> list[PurePosixPath]:
+def mark_deleted(connection: Connection, study_instance_uid: str) -> list[PurePosixPath]:
+    """The files of a study's objects are about to be deleted: from now on they count as deleted,
+    so that a scan of the spool takes none for new, whenever this program ends.
+
+    Returns where they lie, below the spool.
+    """
+    mine = instances.c.study_instance_uid == study_instance_uid, instances.c.path != ""
+    paths = list(connection.execute(select(instances.c.path).where(*mine)).scalars())
+    connection.execute(update(instances).where(*mine).values(path=""))
+    return [PurePosixPath(path) for path in paths]
+
+
+def forget(
+    database: Database,
+    job: int,
+    study_instance_uid: str,
+    delete_files: Callable[[Sequence[str]], None],
+) -> None:
     """Know nothing any more of the objects of a study, so that it can come again with other
-    content. Returns where their files lie, below the spool.
+    content. ``delete_files`` is given their SOP Instance UIDs: it deletes those that are there,
+    of some perhaps what a program left that was killed at this.
     """
     mine = instances.c.study_instance_uid == study_instance_uid
     with database.writing() as connection:
-        paths = list(connection.execute(select(instances.c.path).where(mine)).scalars())
-        connection.execute(delete(instances).where(mine))
-        note(connection, job, f"{len(paths)} received object(s) forgotten by hand")
-    return [PurePosixPath(path) for path in paths if path]
+        mark_deleted(connection, study_instance_uid)
+        uids = list(connection.execute(select(instances.c.sop_instance_uid).where(mine)).scalars())
+    delete_files(uids)
+    with database.writing() as connection:
+        gone = connection.execute(delete(instances).where(mine, instances.c.path == ""))
+        note(connection, job, f"{gone.rowcount} received object(s) forgotten by hand")
 
 
 def listing(database: Database, study_instance_uid: str) -> list[Received]:

@@ -27,7 +27,7 @@ def delete_study(database: Database, spool: Spool, study: Ended, why: str) -> bo
     """Delete the received files of a study, and all that was made of it but for the header that
     withdrawing needs. False, and nothing is deleted, when it is not as it was found any more.
     """
-    paths = kept.forget(database, study, why)
+    paths = kept.mark_deleted(database, study, why)
     if paths is None:
         return False
     spool.delete(study.study_instance_uid, paths)

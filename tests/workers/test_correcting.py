@@ -22,13 +22,24 @@ from stages import Node, destination, nowhere
 from dicom_node import outputs
 from dicom_node.deliver import Sent, Verdict, send
 from dicom_node.errors import Misconfigured, Unreachable
-from dicom_node.ledger import corrections, deliveries, jobs, readings, retrying, tables
+from dicom_node.ledger import (
+    completion,
+    corrections,
+    deliveries,
+    jobs,
+    readings,
+    retrying,
+    tables,
+)
 from dicom_node.ledger.deliveries import DeliveryState
 from dicom_node.ledger.jobs import DELIVER, State
 from dicom_node.outputs import OUTPUTS
 from dicom_node.outputs.rejection import Reason
 from dicom_node.peer import Peer
 from dicom_node.receive.persons import Persons
+from dicom_node.receive.recorder import Recorder
+from dicom_node.receive.scan import scan
+from dicom_node.spool import Spool
 from dicom_node.study import Patient
 from workers import building, correcting, retracting, sending, way
 
@@ -553,6 +564,46 @@ def test_corrected_demographics_come_under_the_same_uids_and_are_read_anew(
     held = iocm.held(pacs)
     assert iocm.results(held) == made(node, second)
     assert {one.PatientID for one in iocm.current(held)} == {"RIGHT-ONE"}
+
+
+def test_a_study_that_is_being_forgotten_is_not_taken_for_new(
+    node: Node, films: Films, pacs: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command is killed before it has deleted the files; then an edge looks through them, or
+    the command is given once more.
+    """
+    corrected = variant(films.first, tmp_path / "corrected.dcm", PatientID="RIGHT-ONE")
+    job = read(node, films.first)
+    deliver(node, job)
+    retract(node, job, Reason.SAFETY)
+    (left,) = node.site.spool.received()
+    content = left.read_bytes()
+
+    def killed(*_: object) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "delete", killed)
+        with pytest.raises(SystemExit):
+            retracting.forget(node.site, job)
+    assert left.exists()
+    assert scanned(node) == []
+    assert not left.exists()
+
+    left.parent.mkdir()
+    left.write_bytes(content)
+    assert "1 received file(s)" in retracting.forget(node.site, job)
+    assert scanned(node) == []
+    assert node.job(read(node, corrected)).revision == 2
+
+
+def scanned(node: Node) -> list[int]:
+    """The jobs that come of what an edge finds in the spool at its start."""
+    recorder = Recorder(node.site.database, node.site.spool, "edge", 30)
+    recorder.start()
+    scan(node.site.spool, node.site.database, recorder)
+    recorder.stop()
+    return completion.complete(node.site.database, 0, 3600)
 
 
 def waiting_for_a_late_prior(node: Node, pacs: Server, film: Path) -> tuple[int, int]:
