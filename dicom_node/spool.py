@@ -130,7 +130,8 @@ class Spool:
     def file(self, received: Path, folder: Path, sop_instance_uid: str) -> tuple[Path, Filed]:
         """Put a received file in its place so that it survives a loss of power.
 
-        Order matters: the bytes are on disk before the name is, and the name before this returns.
+        Order matters: the bytes are on disk before the name is, and the name before this returns,
+        whoever gave it: who filed the same object a moment before may still be at that.
         A file that is there already is never replaced, also not by another edge.
         """
         place = folder / f"{checked_uid(sop_instance_uid)}.dcm"
@@ -139,11 +140,12 @@ class Spool:
             self._make(folder)
             try:
                 os.link(received, place)  # a rename that replaces nothing, on any machine's edge
+                filed = Filed.NEW
+                received.unlink()
             except FileExistsError:
-                return place, _compared(received, place)
-            received.unlink()
+                filed = _compared(received, place)
         durable.flush(folder)
-        return place, Filed.NEW
+        return place, filed
 
     def file_prior(self, received: Path, study_instance_uid: str, sop_instance_uid: str) -> None:
         """Give a received file its place in an earlier study, instead of what may be there: the

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from dicom_node import durable
 from dicom_node.errors import BadStudy
 from dicom_node.spool import Filed, Spool
 
@@ -36,6 +38,37 @@ def test_the_same_bytes_again_are_recognised_and_other_bytes_never_replace(spool
     assert spool.file(received(spool, b"x"), spool.study("1.2"), "1.2.3")[1] is Filed.IDENTICAL
     assert spool.file(received(spool, b"y"), spool.study("1.2"), "1.2.3")[1] is Filed.DIFFERENT
     assert place.read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("content", [b"x", b"y"], ids=["identical", "different"])
+def test_the_name_of_what_is_here_already_is_on_the_disk_before_that_is_told(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """Two associations bring one object: who filed it first may still be flushing its folder."""
+    folder, flush = spool.study("1.2"), durable.flush
+    flushed: list[str] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def slowly(path: Path) -> None:
+        name = threading.current_thread().name
+        if path == folder and name == "first":
+            begun.set()
+            assert go.wait(30)
+        flush(path)
+        if path == folder:
+            flushed.append(name)
+
+    monkeypatch.setattr(durable, "flush", slowly)
+    came = [received(spool, b"x"), received(spool, content)]
+    first = threading.Thread(target=spool.file, args=(came[0], folder, "1.2.3"), name="first")
+    first.start()
+    try:
+        assert begun.wait(30)
+        assert spool.file(came[1], folder, "1.2.3")[1] is not Filed.NEW
+        assert flushed == [threading.current_thread().name]
+    finally:
+        go.set()
+        first.join()
 
 
 @pytest.mark.parametrize("uid", ["../../etc", "1.2/3", "", "1." * 40, "1.2\n", "1..2", "a"])
