@@ -19,6 +19,10 @@ _PERMANENT = 1  # Result of an A-ASSOCIATE-RJ (PS3.8 9.3.4)
 _MAXIMUM_PDU = 262_144
 
 
+class NothingAccepted(Rejected):
+    """The peer answers, and takes none of the services that it was asked for."""
+
+
 @contextmanager
 def association(
     peer: Peer,
@@ -32,6 +36,7 @@ def association(
     Raises:
         Unreachable: nobody answers there, or it is busy.
         Rejected: the peer will not have us; the text says what to look at.
+        NothingAccepted: it takes none of the contexts.
     """
     try:
         opened = Caller(peer).associate(
@@ -91,7 +96,7 @@ def _verification() -> PresentationContext:
 def _failure(peer: Peer, tried: Any) -> Rejected | Unreachable:
     if not tried.is_rejected:
         if tried.acceptor.primitive is not None:  # it answered, but shares no service with us
-            return Rejected(f"{peer.name} accepts none of the services asked for")
+            return NothingAccepted(f"{peer.name} accepts none of the services asked for")
         return Unreachable(tried.dul.socket.failure)
     answer = tried.acceptor.primitive
     reason = str(answer.reason_str).lower()

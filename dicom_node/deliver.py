@@ -11,7 +11,7 @@ from typing import Any
 from pydicom import Dataset, dcmread
 from pynetdicom.presentation import build_context
 
-from dicom_node.association import association
+from dicom_node.association import NothingAccepted, association
 from dicom_node.errors import BadStudy, Unreachable
 from dicom_node.peer import Peer
 
@@ -50,7 +50,8 @@ class Sent:
 def send(
     paths: Sequence[Path], peer: Peer, *, go_on: Callable[[], bool] = lambda: True
 ) -> list[Sent]:
-    """Send files in one association, as they are encoded; one answer for each, in order.
+    """Send files in one association, as they are encoded; one answer for each, in order. A peer
+    that takes none of their kinds refuses each of them.
 
     ``go_on`` is asked before each one whether it is still to be sent; it raises nothing.
 
@@ -60,25 +61,36 @@ def send(
         BadStudy: a file is gone. In all these cases nothing was sent.
     """
     headers = [_header(path) for path in paths]
-    kinds = [(one.SOPClassUID, one.file_meta.TransferSyntaxUID) for one in headers]
-    contexts = [build_context(sop, syntax) for sop, syntax in dict.fromkeys(kinds)]
+    contexts = [build_context(*kind) for kind in dict.fromkeys(map(_kind, headers))]
     answers = []
-    with association(peer, contexts) as opened:
-        accepted = {
-            (context.abstract_syntax, context.transfer_syntax[0])
-            for context in opened.accepted_contexts
-        }
-        for path, header, kind in zip(paths, headers, kinds, strict=True):
-            uid = str(header.SOPInstanceUID)
-            if kind not in accepted:
-                reason = f"{peer.name} does not take {kind[0].name} in {kind[1].name}"
-                answers.append(Sent(uid, NO_STATUS, Verdict.REFUSED, reason, tried=False))
-            elif not opened.is_established or not go_on():
-                reason = f"{peer.name} ended the association before it was sent"
-                answers.append(Sent(uid, NO_STATUS, Verdict.LATER, reason, tried=False))
-            else:
-                answers.append(_store(opened, path, uid, peer))
+    try:
+        with association(peer, contexts) as opened:
+            accepted = {
+                (context.abstract_syntax, context.transfer_syntax[0])
+                for context in opened.accepted_contexts
+            }
+            for path, header in zip(paths, headers, strict=True):
+                uid = str(header.SOPInstanceUID)
+                if _kind(header) not in accepted:
+                    answers.append(_not_taken(header, peer))
+                elif not opened.is_established or not go_on():
+                    reason = f"{peer.name} ended the association before it was sent"
+                    answers.append(Sent(uid, NO_STATUS, Verdict.LATER, reason, tried=False))
+                else:
+                    answers.append(_store(opened, path, uid, peer))
+    except NothingAccepted:
+        return [_not_taken(header, peer) for header in headers]
     return answers
+
+
+def _kind(header: Dataset) -> tuple[Any, Any]:
+    return header.SOPClassUID, header.file_meta.TransferSyntaxUID
+
+
+def _not_taken(header: Dataset, peer: Peer) -> Sent:
+    sop_class, syntax = _kind(header)
+    reason = f"{peer.name} does not take {sop_class.name} in {syntax.name}"
+    return Sent(str(header.SOPInstanceUID), NO_STATUS, Verdict.REFUSED, reason, tried=False)
 
 
 def _store(opened: Any, path: Path, uid: str, peer: Peer) -> Sent:

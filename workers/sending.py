@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dicom_node.deliver import NO_STATUS, Verdict
@@ -22,6 +22,7 @@ from workers.site import Site
 log = logging.getLogger(__name__)
 
 _NOT_ACCEPTED = (*TO_SEND, DeliveryState.REFUSED)
+_WITHOUT_A_SET = "not sent, for not all that takes the place of earlier results is taken"
 _HELD = "held back: `release` in node.yaml is false"
 
 
@@ -83,8 +84,7 @@ def _send_to(errand: Errand, result: Report) -> dict[int, str]:
     """Send what can be sent now; why of some objects the destination never will have them, by
     their rows.
 
-    A note that takes back what was superseded is sent once all that takes its place is accepted,
-    so that the destination has a whole set at any time; a retraction does not wait.
+    A retraction waits for nothing.
     """
     before = {row.id for row in errand.rows(DeliveryState.SENT)}
     try:
@@ -92,8 +92,7 @@ def _send_to(errand: Errand, result: Report) -> dict[int, str]:
         if results := errand.rows(*TO_SEND, notes=()):
             _permit(errand, result)
             never |= _store(errand, results)
-        if not errand.rows(*_NOT_ACCEPTED, notes=()):
-            never |= _store(errand, errand.rows(*TO_SEND, notes=(REJECTION,)))
+        never |= _take_back(errand, never)
         return {**never, **prove(errand, before)}
     except Rejected as error:
         left = errand.rows(*TO_SEND, DeliveryState.SENT)
@@ -105,6 +104,22 @@ def _send_to(errand: Errand, result: Report) -> dict[int, str]:
         for row in errand.rows(*TO_SEND, DeliveryState.SENT):
             errand.outcome(row, row.state, str(error))
     return {}
+
+
+def _take_back(errand: Errand, never: Mapping[int, str]) -> dict[int, str]:
+    """Send the note that takes back what was superseded, once all that takes its place is accepted,
+    so that the destination has a whole set at any time. Where some of that is ``never`` to be
+    there, the note is not either.
+    """
+    notes = errand.rows(*TO_SEND, notes=(REJECTION,))
+    missing = errand.rows(*_NOT_ACCEPTED, notes=())
+    if not missing:
+        return _store(errand, notes)
+    if not any(row.state is DeliveryState.REFUSED or row.id in never for row in missing):
+        return {}
+    for row in notes:
+        errand.outcome(row, row.state, _WITHOUT_A_SET)
+    return {row.id: _WITHOUT_A_SET for row in notes}
 
 
 def _permit(errand: Errand, result: Report) -> None:

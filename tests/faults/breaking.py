@@ -330,7 +330,7 @@ FAULTS: dict[str, Fault] = {
     "PACS answers A700": Fault(mood("A700")),
     "PACS answers C000": Fault(mood("C000"), 2, permits="answered 0xC000"),
     "PACS answers B000": Fault(mood("B000")),
-    "PACS rejects the contexts": Fault(mood("knows no class"), 2, permits="accepts none of"),
+    "PACS rejects the contexts": Fault(mood("knows no class"), 2, permits="does not take"),
     "PACS rejects the association": Fault(mood("rejects"), 2, permits="rejects the association"),
     "PACS is busy": Fault(mood("is busy")),
     "PACS accepts and never answers": Fault(mood("says nothing")),

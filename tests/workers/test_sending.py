@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nodes
 import pytest
-from builders import IDENTITY, chest
+from builders import IDENTITY, chest, drawn_picture
 from committers import Committer
+from iocm import KEY_OBJECT_SELECTION
+from pydicom import dcmread
 from stages import Node, destination, nowhere
 
 from dicom_node import deliver
@@ -28,7 +32,7 @@ def node(tmp_path: Path) -> Node:
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
-    return chest(tmp_path / "film.dcm", None, **IDENTITY)
+    return chest(tmp_path / "film.dcm", None, **IDENTITY, ViewPosition="AP")
 
 
 def read(node: Node, film: Path, **to: object) -> int:
@@ -123,3 +127,74 @@ def test_what_was_sent_before_the_ledger_went_away_is_not_forgotten(
         again(node, job)
     assert node.job(job).state is State.DONE
     assert len(pacs.stored) == 2
+
+
+# A revision
+
+
+@pytest.fixture
+def late(film: Path, tmp_path: Path) -> Path:
+    """Another film of the same study, that is read rather than the first."""
+    study = {"StudyInstanceUID": dcmread(film).StudyInstanceUID}
+    return chest(tmp_path / "late.dcm", drawn_picture(), **IDENTITY, **study, ViewPosition="PA")
+
+
+@contextmanager
+def revised(
+    node: Node, film: Path, late: Path, *, refuses: str = ""
+) -> Iterator[tuple[Committer, int]]:
+    """A study whose second revision waits to be delivered where the first one is."""
+    archive = Committer(None)
+    archive.refuses = (refuses,)
+    with archive.running() as pacs:
+        to = destination(pacs, verify="query")
+        assert_done(node, read(node, film, **to))
+        yield pacs, read(node, late, **to)
+
+
+def assert_done(node: Node, job: int) -> None:
+    assert node.deliver()
+    assert node.job(job).state is State.DONE
+
+
+def test_a_revision_of_which_one_object_is_refused_ends_and_a_retry_ends_it_well(
+    node: Node, film: Path, late: Path
+) -> None:
+    """The note about the earlier results would wait for it until all is given up."""
+    with revised(node, film, late) as (pacs, job):
+        pacs.store = lambda event: 0xA900 if event.dataset.Modality == "SEG" else 0
+        assert node.deliver()
+        assert node.job(job).state is State.FAILED
+        assert "seg at pacs: pacs answered 0xA900" in node.job(job).reason
+        assert "rejection at pacs: not sent, for not all" in node.job(job).reason
+        assert states(node, job) == {
+            "sr": ("there", 1), "seg": ("refused", 1), "rejection": ("pending", 0),
+        }  # fmt: skip
+        pacs.store = lambda _: 0
+        retrying.retry(node.site.database, job)
+        assert_done(node, job)
+    assert {state for state, _ in states(node, job).values()} == {"there"}
+
+
+def test_while_one_object_may_still_be_taken_the_note_waits_for_it(
+    node: Node, film: Path, late: Path
+) -> None:
+    with revised(node, film, late) as (pacs, job):
+        pacs.store = lambda event: 0xA700 if event.dataset.Modality == "SEG" else 0
+        assert node.deliver()
+        assert node.job(job).state is State.DELIVERING
+        pacs.store = lambda _: 0
+        node.make_due(job)
+        assert_done(node, job)
+
+
+def test_new_results_are_proven_where_no_note_is_taken(node: Node, film: Path, late: Path) -> None:
+    with revised(node, film, late, refuses=KEY_OBJECT_SELECTION) as (_, job):
+        assert node.deliver()
+        assert node.job(job).state is State.FAILED
+        assert node.job(job).reason.startswith(
+            "rejection at pacs: pacs does not take Key Object Selection Document Storage in "
+        )
+        assert states(node, job) == {
+            "sr": ("there", 1), "seg": ("there", 1), "rejection": ("refused", 0),
+        }  # fmt: skip
