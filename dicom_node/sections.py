@@ -88,6 +88,14 @@ class ReceiveSection(Section):
     disk_reserve: Size = 1024**3
     disk_low: Size | None = None
 
+    @field_validator("maximum_associations_per_sender")
+    @classmethod
+    def _of_all(cls, value: int, info: ValidationInfo) -> int:
+        in_all = info.data.get("maximum_associations", value)
+        if value > in_all:
+            raise ValueError(f"{value} are more than maximum_associations, {in_all}")
+        return value
+
     @field_validator("disk_low")
     @classmethod
     def _above_reserve(cls, value: int | None, info: ValidationInfo) -> int | None:
@@ -268,6 +276,13 @@ class RetentionSection(Section):
     quarantine: Duration = timedelta(days=90)
     quarantine_size: Size = 5 * 1024**3
     incoming: Annotated[Duration, AfterValidator(_outlives_a_sign)] = timedelta(days=1)
+
+    @field_validator("under_pressure")
+    @classmethod
+    def _earlier(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        if value > info.data.get("done", value):
+            raise ValueError("longer than `done`: what is done goes by then in any case")
+        return value
 
 
 class LogSection(Section):

@@ -8,10 +8,9 @@ Read once at the top of a program and passed down. An environment variable is na
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -24,6 +23,7 @@ from pydantic_settings import (
 
 from dicom_node import yamlfile
 from dicom_node.errors import Misconfigured
+from dicom_node.passwords import refuse_passwords
 from dicom_node.peer import Peer
 from dicom_node.profile_section import ProfileSection, SeriesSection, series
 from dicom_node.profiles import PROFILES, SERIES, Profile, Series
@@ -47,6 +47,7 @@ from dicom_node.sections import (
     TlsSection,
 )
 from dicom_node.tls import Credentials, Secured
+from dicom_node.yamlfile import Misplaced, Place
 
 ENVIRONMENT_PREFIX = "DICOM_NODE_"
 _SECRETS = Path("/run/secrets")
@@ -100,26 +101,42 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
         names = [destination.name for destination in self.destinations]
-        if len(set(names)) < len(names):
-            raise ValueError("two destinations have the same name")
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                place = ("destinations", index, "name")
+                raise Misplaced(place, f"another destination is named `{name}` too")
+        return self
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.tls.port == self.node.port and not self.tls.only:
+            raise Misplaced(("tls", "port"), "is node.port too; each needs one of its own")
         return self
 
     @model_validator(mode="after")
     def _authorities_are_named(self) -> Self:
-        for one in filter(None, (self.archive, *self.destinations)):
-            self._secured(one)
+        for place, one in self._called():
+            try:
+                self._secured(one)
+            except ValueError as error:
+                raise Misplaced((*place, "tls"), str(error)) from None
         return self
 
     @model_validator(mode="after")
     def _profiles_are_known(self) -> Self:
         for name in self.profiles:
             if name in PROFILES:
-                raise ValueError(f"profiles: `{name}` ships with the node; give yours another name")
+                raise Misplaced(
+                    ("profiles", name), f"`{name}` ships with the node; give yours another name"
+                )
         for name in self.series:
             if name not in SERIES:
-                raise ValueError(f"series: {yamlfile.unknown(name, SERIES)}")
-        for one in self.destinations:
-            self.profile(one.profile)
+                raise Misplaced(("series", name), yamlfile.unknown(name, SERIES))
+        for index, one in enumerate(self.destinations):
+            try:
+                self.profile(one.profile)
+            except ValueError as error:
+                raise Misplaced(("destinations", index, "profile"), str(error)) from None
         return self
 
     def profile(self, name: str) -> Profile:
@@ -131,7 +148,7 @@ class Settings(BaseSettings):
         if name in self.profiles:
             return self.profiles[name].profile
         if name not in PROFILES:
-            raise ValueError(f"profile: {yamlfile.unknown(name, [*PROFILES, *self.profiles])}")
+            raise ValueError(yamlfile.unknown(name, [*PROFILES, *self.profiles]))
         return PROFILES[name]
 
     @property
@@ -167,8 +184,15 @@ class Settings(BaseSettings):
     @property
     def calling_credentials(self) -> frozenset[Credentials]:
         """What this node shows to those that it calls by TLS."""
-        called = (self._secured(one) for one in filter(None, (self.archive, *self.destinations)))
+        called = (self._secured(one) for _, one in self._called())
         return frozenset(one.credentials for one in called if one is not None)
+
+    def _called(self) -> Iterator[tuple[Place, PeerSection]]:
+        """All peers that this node calls, each with its place in the file."""
+        if self.archive is not None:
+            yield ("archive",), self.archive
+        for index, one in enumerate(self.destinations):
+            yield ("destinations", index), one
 
     def _secured(self, section: PeerSection) -> Secured | None:
         its, own = section.tls, self.tls
@@ -176,7 +200,7 @@ class Settings(BaseSettings):
             return None
         authority = its.authority or own.authority
         if authority is None:
-            raise ValueError("tls: needs an `authority`, here or in the section `tls`")
+            raise ValueError("needs an `authority`, here or in the section `tls`")
         shown = its if its.certificate else own
         credentials = Credentials(authority, shown.certificate, shown.key, own.passphrase)
         return Secured(credentials, (its.name or section.host) if its.check_name else "")
@@ -188,8 +212,15 @@ def load(path: Path) -> Settings:
     Raises:
         Misconfigured: one line a fault, with file and line or the name of the variable.
     """
+    if path.is_dir():
+        raise Misconfigured(f"{path}: is a folder; name the file: {path / 'node.yaml'}")
+    if not path.exists():
+        raise Misconfigured(
+            f"{path}: no such file; name yours with -c, or `dicom-node init FOLDER` writes a "
+            "commented one"
+        )
     document = yamlfile.read(path)
-    _refuse_passwords(document)
+    refuse_passwords(document, ENVIRONMENT_PREFIX)
     _refuse_unknown_variables()
     try:
         settings = Settings(**document.data)
@@ -234,7 +265,7 @@ def _explain(error: ValidationError, document: yamlfile.Document) -> list[str]:
     lines = []
     told = yamlfile.explain(error, Settings, document)
     for fault, line in zip(yamlfile.faults(error), told, strict=True):
-        variable = ENVIRONMENT_PREFIX + "__".join(map(str, fault["loc"])).upper()
+        variable = ENVIRONMENT_PREFIX + "__".join(map(str, yamlfile.place_of(fault))).upper()
         from_environment = f"environment variable {variable}: {line.split(': ', 2)[-1]}"
         lines.append(from_environment if variable in os.environ else line)
     return lines
@@ -250,35 +281,3 @@ def _refuse_unknown_variables() -> None:
                     f"environment variable {name}: no section `{section}`; "
                     f"valid sections: {', '.join(Settings.model_fields)}"
                 )
-
-
-def _refuse_passwords(document: yamlfile.Document) -> None:
-    """Secrets come from the environment or from files, never from ``node.yaml``."""
-    if (document.data.get("orthanc") or {}).get("password"):
-        raise Misconfigured(
-            f"{document.where(('orthanc', 'password'))}: orthanc.password: set "
-            f"{ENVIRONMENT_PREFIX}ORTHANC__PASSWORD instead"
-        )
-    if (document.data.get("tls") or {}).get("passphrase"):
-        raise Misconfigured(
-            f"{document.where(('tls', 'passphrase'))}: tls.passphrase: set "
-            f"{ENVIRONMENT_PREFIX}TLS__PASSPHRASE instead"
-        )
-    for section in ("ledger", "broker"):
-        given = document.data.get(section)
-        url = given.get("url") or "" if isinstance(given, dict) else ""
-        if _holds_password(str(url)):
-            raise Misconfigured(
-                f"{document.where((section, 'url'))}: {section}.url holds a password; set "
-                f"{ENVIRONMENT_PREFIX}{section.upper()}__URL or /run/secrets/"
-                f"{ENVIRONMENT_PREFIX.lower()}{section}__url instead"
-            )
-
-
-def _holds_password(url: str) -> bool:
-    """Before the host (``//user:secret@``) or as a parameter."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # what is between the brackets of a host or password is no address
-        return "@" in url
-    return bool(parts.password) or "password" in parse_qs(parts.query)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -14,6 +15,21 @@ from pydantic_core import ErrorDetails
 
 from dicom_node.errors import Misconfigured
 
+#: What pydantic says in the words of Python.
+_EXPECTED = {
+    "bool_parsing": "expected true or false",
+    "bool_type": "expected true or false",
+    "dict_type": "expected a section with keys",
+    "float_parsing": "expected a number",
+    "float_type": "expected a number",
+    "int_from_float": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "int_type": "expected a whole number",
+    "model_type": "expected a section with keys",
+    "path_type": "expected the path of a file or folder",
+    "string_type": "expected text",
+    "tuple_type": "expected a list",
+}
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[int | str, ...]
 
@@ -35,6 +51,16 @@ class Document:
 
     def __contains__(self, place: Place) -> bool:
         return place in self.lines
+
+
+class Misplaced(ValueError):
+    """What is wrong with several keys together, to be told at the place of one of them: raised by
+    a validator of the whole, whose own place pydantic would name.
+    """
+
+    def __init__(self, place: Place, why: str) -> None:
+        super().__init__(why)
+        self.place = place
 
 
 def load(path: Path, model: type[M]) -> M:
@@ -99,11 +125,18 @@ def faults(error: ValidationError) -> list[ErrorDetails]:
     ]
 
 
+def place_of(fault: ErrorDetails) -> Place:
+    """Where a fault stands in the file."""
+    cause = fault.get("ctx", {}).get("error")
+    below = cause.place if isinstance(cause, Misplaced) else ()
+    # pydantic names the branch of a union in the place; the file knows nothing of it.
+    return (*(one for one in fault["loc"] if not str(one).startswith("function-")), *below)
+
+
 def explain(error: ValidationError, model: type[BaseModel], document: Document) -> Iterator[str]:
     """One line for each fault: file and line, the key, what is wrong, the nearest valid key."""
     for fault in faults(error):
-        # pydantic names the branch of a union in the place; the file knows nothing of it.
-        place = tuple(part for part in fault["loc"] if not str(part).startswith("function-"))
+        place = place_of(fault)
         key = ".".join(str(part) for part in place)
         where = ": ".join(filter(None, (document.where(place), key)))
         yield f"{where}: {_fault_text(fault, place, model)}"
@@ -121,8 +154,24 @@ def _fault_text(fault: Any, place: Place, model: type[BaseModel]) -> str:
         return unknown(str(place[-1]), _keys_at(model, place[:-1]))
     if fault["type"] == "missing":
         return "is required"
+    if expected := _EXPECTED.get(fault["type"]):
+        return f"{expected}{_hint(fault)}"
     message = str(fault["msg"]).removeprefix("Value error, ")
     return message[:1].lower() + message[1:]
+
+
+def _hint(fault: Any) -> str:
+    """How to write it; what was given is repeated only where a list is asked for: it may be a
+    secret.
+    """
+    given, kind = fault["input"], fault["type"]
+    if given is None:
+        return "; nothing stands here"
+    if kind == "tuple_type" and isinstance(given, str | int | float):
+        return f": [{given}]"
+    if kind == "string_type" and isinstance(given, int | float | date):
+        return ": put it in quotes"
+    return ""
 
 
 def _keys_at(model: type[BaseModel], place: Place) -> list[str]:

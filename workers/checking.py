@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from dicom_node.sections import DestinationSection, PeerSection
 from dicom_node.spool import Spool
 from dicom_node.tls import inspect
 from dicom_node.units import size_text
-from workers import disk, tasks
+from workers import disk, listening, tasks
 from workers.site import Configuration, celery_application, open_site
 
 #: Before it ends, somebody has to ask for another one.
@@ -42,6 +43,8 @@ def everything(configuration: Configuration) -> Iterator[Result]:
     yield _try("ledger", partial(_ledger, configuration))
     yield _try("broker", partial(_broker, configuration))
     yield _room(configuration)
+    for key, port in listening.ports(settings):
+        yield _port(settings.node.host, key, port)
     yield from _certificates(configuration)
     sections: list[tuple[str, PeerSection]] = [(one.name, one) for one in settings.destinations]
     if settings.archive is not None:
@@ -70,7 +73,7 @@ def _commitment(configuration: Configuration, destination: DestinationSection) -
     try:
         offered = commitment.is_offered(settings.peer(destination.name, destination))
     except NodeError as error:
-        return Result(f"{what}: {error}", failed=required)
+        return Result(f"{what}: not known: {error}", failed=True)
     if not offered:
         told = "not offered, and `required`" if required else "not offered; a query decides"
         return Result(f"{what}: {told}", failed=required)
@@ -141,6 +144,18 @@ def _room(configuration: Configuration) -> Result:
     return Result(told, failed=free < receive.disk_reserve)
 
 
+def _port(host: str, key: str, port: int) -> Result:
+    """Whether the edge could listen there; of a port that is taken, only that it is."""
+    what = f"{key}: {host} port {port}"
+    try:
+        listening.attempt(host, port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return Result(f"{what} is listened on already: by this node, if it is running")
+        return Result(f"{what}: {listening.why_not(error, key)}", failed=True)
+    return Result(f"{what} is free")
+
+
 def _certificates(configuration: Configuration) -> Iterator[Result]:
     """Of each certificate of this node, whether it can be used, and until when."""
     shown = {(one, False) for one in configuration.settings.calling_credentials}
@@ -153,8 +168,18 @@ def _certificates(configuration: Configuration) -> Iterator[Result]:
             yield Result(f"TLS: {error}", failed=True)
             continue
         if certificate is not None:
-            what = f"TLS: {credentials.certificate} is valid until {certificate.until:%Y-%m-%d}"
-            yield Result(what, failed=certificate.until < datetime.now(UTC) + _RENEWAL)
+            yield validity(f"TLS: {credentials.certificate}", certificate.until)
+
+
+def validity(what: str, until: datetime) -> Result:
+    """Whether there is time left; ``what`` names the certificate."""
+    left = until - datetime.now(UTC)
+    if left < timedelta(0):
+        return Result(f"{what} was valid until {until:%Y-%m-%d}: replace it", failed=True)
+    told = f"{what} is valid until {until:%Y-%m-%d}"
+    if left < _RENEWAL:
+        return Result(f"{told}: less than two weeks are left; replace it", failed=True)
+    return Result(told)
 
 
 def _echo(peer: Peer) -> str:

@@ -22,7 +22,7 @@ from dicom_node.receive.scp import Receiver
 from dicom_node.receive.taking import Origin
 from dicom_node.receive.tls_line import Callers, Lines
 from dicom_node.tls import inspect
-from workers import owners
+from workers import listening, owners
 from workers.housekeeping import Housekeeper
 from workers.site import Site, longest_task_seconds
 
@@ -54,10 +54,9 @@ def run(site: Site, stop: threading.Event) -> None:
             receiver.start(node.host, None if tls.only else node.port, _tls(site))
         except OSError as error:
             key = "tls.port" if error.filename == str(tls.port) else "node.port"
-            raise Misconfigured(
-                f"cannot listen on {node.host} port {error.filename}: {error.strerror}; "
-                f"is another dicom-node running? else change {key}"
-            ) from None
+            why = listening.why_not(error, key)
+            place = f"{node.host} port {error.filename}"
+            raise Misconfigured(f"cannot listen on {place}: {why}") from None
         silent = site.settings.retention.incoming.total_seconds()
         site.spool.clear_incoming(incoming, silent, place=place)
         housekeeper.start()

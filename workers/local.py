@@ -74,7 +74,7 @@ def _profile(configuration: Configuration, name: str) -> Profile:
     try:
         return configuration.settings.profile(name) if name else EVERYTHING
     except ValueError as error:
-        raise Misconfigured(str(error)) from None
+        raise Misconfigured(f"--profile: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

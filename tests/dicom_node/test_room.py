@@ -69,8 +69,9 @@ def test_nothing_else_goes_early(kept: Ended) -> None:
 
 
 def test_a_longer_time_under_pressure_than_without_is_none() -> None:
-    retention = RetentionSection.model_validate({"done": "2 days", "under_pressure": "9 days"})
-    assert early(study("done 3", State.DONE, 3), retention=retention) == ["done 3"]
+    """Of one hour after the end; that it is longer is the default's doing."""
+    retention = RetentionSection.model_validate({"done": "12 hours"})
+    assert early(study("done", State.DONE, 0.6), retention=retention) == ["done"]
 
 
 def test_priors_that_a_job_needs_stay_and_the_oldest_of_the_others_goes_first() -> None:

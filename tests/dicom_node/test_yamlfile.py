@@ -79,7 +79,7 @@ def test_an_empty_file_means_what_is_said_by_default(tmp_path: Path, text: str) 
         ("peers:\n  - title: A\n\n  - port: 5\n", ["site.yaml:4: peers.1.title: is required"]),
         ("peers:\n  - title: A\n    mode: slow\n",
          ["site.yaml:3: peers.0.mode: input should be 'fast' or 'safe'"]),
-        ("peers: A\n", ["site.yaml:1: peers: input should be a valid tuple"]),
+        ("peers: A\n", ["site.yaml:1: peers: expected a list: [A]"]),
         ("name: [\n  a,\n", ["site.yaml:3: not valid YAML: expected the node content, "
                              "but found '<stream end>'"]),
         ("name: *other\n", ["site.yaml:1: not valid YAML: found undefined alias 'other'"]),
@@ -88,8 +88,8 @@ def test_an_empty_file_means_what_is_said_by_default(tmp_path: Path, text: str) 
         ("name: a\narchive: {title: A,\n  title: B}\n",
          ["site.yaml:3: title: this key stands twice"]),
         ("archive: {title: 5}\nname: [1]\n",
-         ["site.yaml:2: name: input should be a valid string",
-          "site.yaml:1: archive.title: input should be a valid string"]),
+         ["site.yaml:2: name: expected text",
+          "site.yaml:1: archive.title: expected text: put it in quotes"]),
     ],
 )  # fmt: skip
 def test_each_mistake_has_its_file_line_and_key(tmp_path: Path, text: str, told: list[str]) -> None:

@@ -116,11 +116,13 @@ def test_check_says_what_is_wrong(site: Site, tmp_path: Path) -> None:
         told = json.loads(site.command("check", "--json").stdout)
     assert fine.returncode == 0, fine.stdout
     assert "demonstration weights" in fine.stdout
+    assert f"ok  node.port: 127.0.0.1 port {site.port} is free" in fine.stdout
     assert f"ok  REST API of pacs ({orthanc.url}): answers" in fine.stdout
     assert wrong.returncode == 1
     assert f"FAILED  REST API of silent ({unasked}): Orthanc's REST API does not" in wrong.stdout
     assert "FAILED  C-ECHO to gone (GONE at 127.0.0.1 port" in wrong.stdout
-    assert wrong.stdout.count("FAILED") == 3
+    assert "FAILED  storage commitment of gone: not known: gone does not answer" in wrong.stdout
+    assert wrong.stdout.count("FAILED") == 4
     (failed,) = [one["what"] for one in told if one["failed"] and "C-ECHO" in one["what"]]
     assert failed.startswith("C-ECHO to gone (GONE at")
     assert "destination gone is not marked `test`" in wrong.stdout
