@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger import jobs, revisions
@@ -21,7 +22,8 @@ def retry(database: Database, job: int, *, again: bool = False) -> State:
 
     Of a film that could not be read, or was not suitable, nothing was read: it is read again, as
     ``again`` wants it for any job that has ended. What was told of it counts as withdrawn then, so
-    that the new objects get UIDs of their own. Returns the state it is in now.
+    that the new objects get UIDs of their own. Its report stays until there is another one, for
+    what was sent of it stands, and may have to be withdrawn. Returns the state it is in now.
 
     Raises:
         Misconfigured: there is no such job, it has not ended so, or a later revision was read.
@@ -61,19 +63,26 @@ def _back(connection: Connection, job: Job, *, again: bool) -> tuple[State, dict
     if job.report is None:
         return State.QUEUED, {}
     if again or from_json(job.report).not_read is not None:
-        columns = {"report": None, "prior": None, "retractions": job.retractions + 1}
-        return State.QUEUED, columns
+        return State.QUEUED, {"prior": None, "retractions": job.retractions + 1}
+    if job.state is not State.RETRACTED and not _results(_latest(connection, job)):
+        # The report is of a reading before, and this one did not end; or none could be made of it.
+        return State.QUEUED, {}
     return State.READ, {}
 
 
 def _retracts(connection: Connection, job: Job) -> bool:
     """Whether a retraction was the last thing that was begun, and has not ended."""
-    latest = select(deliveries.c.output, deliveries.c.state).where(
+    rows = _latest(connection, job)
+    return not _results(rows) and any(row.state != DeliveryState.THERE for row in rows)
+
+
+def _results(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    return [row for row in rows if row.output != RETRACTION]
+
+
+def _latest(connection: Connection, job: Job) -> Sequence[Row[Any]]:
+    """What was made since results of the job were last withdrawn, with the notes that did it."""
+    latest: Select[Any] = select(deliveries.c.output, deliveries.c.state).where(
         deliveries.c.job_id == job.id, deliveries.c.retractions == job.retractions
     )
-    rows = connection.execute(latest).all()
-    return (
-        bool(rows)
-        and all(row.output == RETRACTION for row in rows)
-        and any(row.state != DeliveryState.THERE for row in rows)
-    )
+    return connection.execute(latest).all()

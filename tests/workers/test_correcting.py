@@ -283,6 +283,49 @@ def test_a_retraction_that_failed_goes_on_by_retry_and_sends_no_result(
     assert iocm.results(iocm.held(pacs)) == {}
 
 
+def reading_again_that_ends_as(state: State, node: Node, pacs: Server, job: int) -> None:
+    """The film has been deleted meanwhile, or no rule reads it any more."""
+    if state is State.FAILED:
+        study = node.job(job).study_instance_uid
+        node.site.spool.delete(study, map(node.site.spool.below, node.site.spool.received()))
+    else:
+        rules = node.written.folder / "rules.yaml"
+        changed = rules.read_text("utf-8").replace("modalities: [CR, DX]", "modalities: [DX]", 1)
+        rules.write_text(changed, encoding="utf-8")
+        to_pacs(node, pacs)
+    assert retrying.retry(node.site.database, job, again=True) is State.QUEUED
+    assert node.fetch()
+    assert node.job(job).state is state
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.REFUSED])
+def test_where_reading_again_fails_what_stands_can_be_withdrawn(
+    state: State, node: Node, films: Films, pacs: Orthanc
+) -> None:
+    job = read(node, films.first)
+    deliver(node, job)
+    before = made(node, job)
+    reading_again_that_ends_as(state, node, pacs, job)
+    assert iocm.results(iocm.held(pacs)) == before
+    assert retrying.retry(node.site.database, job) is State.QUEUED, "what was asked for goes on"
+    assert node.fetch()
+    retract(node, job)
+    assert node.job(job).state is State.RETRACTED
+    assert iocm.results(iocm.held(pacs)) == {}
+
+
+def test_where_reading_again_fails_what_was_withdrawn_is_not_sent_as_it_was(
+    node: Node, films: Films, pacs: Orthanc
+) -> None:
+    job = read(node, films.first)
+    deliver(node, job)
+    retract(node, job)
+    reading_again_that_ends_as(State.REFUSED, node, pacs, job)
+    assert retrying.retry(node.site.database, job) is State.QUEUED
+    assert not node.deliver()
+    assert iocm.results(iocm.held(pacs)) == {}
+
+
 def retrying_is_refused(node: Node, job: int) -> bool:
     with pytest.raises(Misconfigured, match="only failed, refused or retracted"):
         retrying.retry(node.site.database, job)
