@@ -18,7 +18,7 @@ from dicom_node.report import from_json
 
 def retry(database: Database, job: int, *, again: bool = False) -> State:
     """Put a job that failed, was refused or was retracted back on its way: to delivery if it was
-    read. A retraction that failed goes on.
+    read. A retraction that failed goes on, whatever was read since.
 
     Of a film that could not be read, or was not suitable, nothing was read: it is read again, as
     ``again`` wants it for any job that has ended. What was told of it counts as withdrawn then, so
@@ -42,6 +42,8 @@ def retry(database: Database, job: int, *, again: bool = False) -> State:
 
 
 def _check(connection: Connection, job: Job, *, again: bool) -> None:
+    if _goes_on_retracting(connection, job):
+        return  # also under a later revision, which relies on it: what it names stands until then
     for later in revisions.of_study(connection, job.study_instance_uid):
         if later.revision > job.revision and later.report is not None:
             raise Misconfigured(
@@ -58,7 +60,7 @@ def _check(connection: Connection, job: Job, *, again: bool) -> None:
 
 
 def _back(connection: Connection, job: Job, *, again: bool) -> tuple[State, dict[str, Any]]:
-    if job.state is State.FAILED and _retracts(connection, job):
+    if _goes_on_retracting(connection, job):
         return State.RETRACTING, {}
     if job.report is None:
         return State.QUEUED, {}
@@ -70,10 +72,11 @@ def _back(connection: Connection, job: Job, *, again: bool) -> tuple[State, dict
     return State.READ, {}
 
 
-def _retracts(connection: Connection, job: Job) -> bool:
-    """Whether a retraction was the last thing that was begun, and has not ended."""
+def _goes_on_retracting(connection: Connection, job: Job) -> bool:
+    """Whether a retraction was the last thing that was begun, and failed."""
     rows = _latest(connection, job)
-    return not _results(rows) and any(row.state != DeliveryState.THERE for row in rows)
+    unsent = any(row.state != DeliveryState.THERE for row in rows)
+    return job.state is State.FAILED and unsent and not _results(rows)
 
 
 def _results(rows: Sequence[Row[Any]]) -> list[Row[Any]]:

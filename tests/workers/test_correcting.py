@@ -262,11 +262,8 @@ def test_a_pacs_that_is_away_gets_its_note_later(node: Node, films: Films, tmp_p
     assert node.job(job).state is State.RETRACTED
 
 
-def test_a_retraction_that_failed_goes_on_by_retry_and_sends_no_result(
-    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = read(node, films.first)
-    deliver(node, job)
+def refused_retraction(node: Node, job: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The destination takes no notes just now."""
 
     def refuse(paths: list[Path], peer: Peer, **_: object) -> list[Sent]:
         uids = [str(dcmread(path).SOPInstanceUID) for path in paths]
@@ -274,13 +271,43 @@ def test_a_retraction_that_failed_goes_on_by_retry_and_sends_no_result(
 
     with monkeypatch.context() as patched:
         patched.setattr(sending, "send_objects", refuse)
-        retract(node, job)
+        node.retract()
+
+
+def test_a_retraction_that_failed_goes_on_by_retry_and_sends_no_result(
+    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = read(node, films.first)
+    deliver(node, job)
+    retracting.retract(node.site, job, Reason.QUALITY)
+    refused_retraction(node, job, monkeypatch)
     assert node.job(job).state is State.FAILED
     assert node.job(job).reason == "retraction at pacs: no notes here"
     assert retrying.retry(node.site.database, job) is State.RETRACTING
     assert node.retract()
     assert node.job(job).state is State.RETRACTED
     assert iocm.results(iocm.held(pacs)) == {}
+
+
+def test_a_retraction_that_failed_goes_on_also_under_a_later_revision(
+    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That was delivered while the note was on its way, and left to it what it names."""
+    first = read(node, films.first)
+    deliver(node, first)
+    second = read(node, films.late)
+    retracting.retract(node.site, first, Reason.SAFETY)
+    assert deliver(node, second) is State.DONE
+    refused_retraction(node, first, monkeypatch)
+    assert node.job(first).state is State.FAILED
+    with pytest.raises(Misconfigured, match=f"`dicom-node retry {first}` goes on"):
+        retract(node, first)
+    assert retrying.retry(node.site.database, first) is State.RETRACTING
+    assert node.retract()
+    assert node.job(first).state is State.RETRACTED
+    assert iocm.results(iocm.held(pacs)) == made(node, second)
+    with pytest.raises(Misconfigured, match="revision 2 was read"):
+        retrying.retry(node.site.database, first)
 
 
 def reading_again_that_ends_as(state: State, node: Node, pacs: Server, job: int) -> None:
