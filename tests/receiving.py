@@ -26,10 +26,11 @@ from dicom_node.ledger.database import Database
 from dicom_node.partial import data_set_of
 from dicom_node.peer import Peer
 from dicom_node.receive.door import Door
+from dicom_node.receive.header import Header
 from dicom_node.receive.line import Limits
+from dicom_node.receive.origin import Asked, Origin
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scp import Receiver
-from dicom_node.receive.taking import Origin
 from dicom_node.receive.tls_line import Callers, Lines
 from dicom_node.spool import Spool
 
@@ -59,7 +60,7 @@ class Node:
     database: Database
     port: int
     recorder: Recorder
-    asked_for: set[str]
+    asked_for: dict[str, Asked]
     tls_port: int = 0
 
     def studies(self) -> list[str]:
@@ -86,10 +87,10 @@ def node(
     spool = Spool(folder / "data")
     database = Database(f"sqlite:///{folder}/ledger.sqlite3")
     recorder = Recorder(database, spool, "tests", 30)
-    asked: set[str] = set()
+    asked: dict[str, Asked] = {}
 
-    def asked_for(study: str, origin: Origin) -> bool:
-        return study in asked
+    def asked_for(header: Header, _: Origin) -> Asked:
+        return asked.get(header.study_instance_uid, Asked.NO)
 
     receiver = Receiver(
         door=door,

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from dicom_node import commitment
 from dicom_node.errors import Misconfigured, Unreachable
-from dicom_node.ledger import arrivals, completion, jobs, leases
+from dicom_node.ledger import completion, jobs, leases
 from dicom_node.receive.announcements import handlers
 from dicom_node.receive.door import Door
 from dicom_node.receive.line import Limits
+from dicom_node.receive.origin import AskedFor, Mover, never
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scan import scan
 from dicom_node.receive.scp import Receiver
-from dicom_node.receive.taking import Origin
 from dicom_node.receive.tls_line import Callers, Lines
 from dicom_node.tls import inspect
 from workers import listening, owners
@@ -84,17 +84,9 @@ def _tls(site: Site) -> tuple[int, Lines] | None:
 
 def _receiver(site: Site, recorder: Recorder, incoming: Path, housekeeper: Housekeeper) -> Receiver:
     receive, archive = site.settings.receive, site.settings.archive
-
-    def asked_for(study_instance_uid: str, origin: Origin) -> bool:
-        if archive is None or archive.retrieve != "c-move":
-            return False
-        if origin.originator:  # PS3.7 9.1.1.1.8: who asked for it
-            return origin.originator == site.settings.node.ae_title
-        # This archive does not say; then only what is being asked for from it right now.
-        return origin.calling == archive.ae_title and arrivals.asked_for(
-            site.database, study_instance_uid, archive.ae_title
-        )
-
+    asked_for: AskedFor = never
+    if archive is not None and archive.retrieve == "c-move":
+        asked_for = Mover(site.database, site.settings.node.ae_title, archive.ae_title).asked_for
     return Receiver(
         door=Door(
             ae_title=site.settings.node.ae_title,

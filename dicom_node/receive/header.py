@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from pydicom import Dataset
 
 from dicom_node.equipment import made_by_this_project
 from dicom_node.errors import BadStudy
-from dicom_node.headers import UNDECODABLE, patient_of
+from dicom_node.headers import UNDECODABLE, date_of, patient_of
 from dicom_node.partial import first_part
 from dicom_node.receive.priority import STATES_PRIORITY, priority_of
 from dicom_node.spool import checked_uid
@@ -19,6 +20,7 @@ _HEADER = [
     "SOPClassUID",
     "SOPInstanceUID",
     "StudyInstanceUID",
+    "StudyDate",
     "SpecificCharacterSet",
     "PatientID",
     "IssuerOfPatientID",
@@ -38,6 +40,7 @@ class Header:
     sop_class_uid: str
     sop_instance_uid: str
     study_instance_uid: str
+    study_date: date | None
     patient: Patient  # its repr hides it
     ours: bool
     priority: Priority
@@ -55,6 +58,7 @@ def read_header(path: Path, known: tuple[str, int] | None = None) -> Header:
             sop_class_uid=_uid(dataset, "SOPClassUID"),
             sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
             study_instance_uid=_uid(dataset, "StudyInstanceUID"),
+            study_date=date_of(dataset, "StudyDate"),
             patient=patient_of(dataset),
             ours=made_by_this_project(dataset),
             priority=priority_of(dataset),

@@ -26,9 +26,10 @@ from dicom_node.receive.guests import Guests
 from dicom_node.receive.intake import guard
 from dicom_node.receive.leftovers import delete_leftovers
 from dicom_node.receive.line import Limits
+from dicom_node.receive.origin import AskedFor
 from dicom_node.receive.port import Port, admit
 from dicom_node.receive.recorder import Closed, Opened, Recorder
-from dicom_node.receive.taking import SUCCESS, Origin, Taking
+from dicom_node.receive.taking import SUCCESS, Taking
 from dicom_node.receive.tls_line import Callers, Lines
 from dicom_node.receive.waiting import wait_for_bytes
 from dicom_node.spool import Spool
@@ -50,7 +51,7 @@ class Receiver:
         door: Door,
         spool: Spool,
         recorder: Recorder,
-        asked_for: Callable[[str, Origin], bool],
+        asked_for: AskedFor,
         incoming: Path,
         limits: Limits,
         announcements: Sequence[tuple[Any, Callable[[Any], Any]]] = (),
@@ -59,7 +60,7 @@ class Receiver:
         """Begin with :meth:`start`.
 
         ``incoming`` is this edge's own folder for what is being received. ``asked_for``: whether
-        this node itself has asked for a study, so that its objects are priors and not to be read.
+        this node itself has asked for an object, so that it is a prior (see ``receive.origin``).
         ``announcements`` are handlers for what peers may announce or report (see
         ``receive.announcements`` and ``dicom_node.commitment``).
         ``callers`` are those that have to show a certificate of their own.

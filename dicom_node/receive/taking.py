@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from dicom_node.receive.assessment import is_assessment
 from dicom_node.receive.door import Door
 from dicom_node.receive.header import Header, read_header
 from dicom_node.receive.incoming import Incoming
+from dicom_node.receive.origin import Asked, AskedFor, Origin
 from dicom_node.receive.persons import Persons
 from dicom_node.receive.port import printable
 from dicom_node.receive.recorder import CONFLICT, REENCODED, Recorder, SetAside, Stored
@@ -35,14 +34,6 @@ OUT_OF_RESOURCES = 0xA700  # PS3.4 B.2.3
 CANNOT_UNDERSTAND = 0xC000  # PS3.4 B.2.3
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where an object came from. ``originator`` is the AE that asked for it by C-MOVE, if any."""
-
-    calling: str
-    originator: str
-
-
 class Taking:
     """How this node takes an object that came by C-STORE."""
 
@@ -51,11 +42,11 @@ class Taking:
         door: Door,
         spool: Spool,
         recorder: Recorder,
-        asked_for: Callable[[str, Origin], bool],
+        asked_for: AskedFor,
         largest_bytes: int,
     ) -> None:
-        """``asked_for``: whether this node itself has asked for a study, so that its objects are
-        priors and not to be read. ``largest_bytes``: of an object as a file.
+        """``asked_for``: whether this node itself has asked for an object, so that it is a prior.
+        ``largest_bytes``: of an object as a file.
         """
         self._door = door
         self._spool = spool
@@ -107,17 +98,24 @@ class Taking:
             calling=printable(event.assoc.requestor.ae_title),
             originator=(event.request.MoveOriginatorApplicationEntityTitle or "").strip(),
         )
-        if self._asked_for(header.study_instance_uid, origin):
+        asked = self._asked_for(header, origin)
+        if asked is not Asked.NO:
             study, uid = header.study_instance_uid, header.sop_instance_uid
             self._spool.file_prior(received, study, uid)
-            return SUCCESS
+        if asked is not Asked.YES:
+            self._receive(came, header, origin, association)
+        return SUCCESS
+
+    def _receive(self, came: Incoming, header: Header, origin: Origin, association: str) -> None:
+        """File what is to be read, or set it aside."""
+        received = came.path
         folder = self._spool.study(header.study_instance_uid)
         if not self._spool.belongs(folder, header.patient.id):
             self._set_aside(received, "an object of this study is of another Patient ID")
-            return SUCCESS
+            return
         if differs := self._persons.conflict(header.study_instance_uid, header.patient):
             self._set_aside(received, f"an object of this study is of another patient: {differs}")
-            return SUCCESS
+            return
         place, filed = self._spool.file(received, folder, header.sop_instance_uid)
         if filed in (Filed.DIFFERENT, Filed.REENCODED):
             self._set_aside(received, CONFLICT if filed is Filed.DIFFERENT else REENCODED)
@@ -137,7 +135,6 @@ class Taking:
                     sha256=came.sha256,
                 )
             )
-        return SUCCESS
 
     def _set_aside(self, received: Path, reason: str) -> None:
         place = self._spool.set_aside(received)

@@ -19,6 +19,7 @@ from dicom_node.ledger.database import Database
 from dicom_node.ledger.tables import announced, performed_steps
 from dicom_node.receive.announcements import handlers
 from dicom_node.receive.door import Door
+from dicom_node.receive.origin import never
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scp import Receiver
 from dicom_node.spool import Spool
@@ -41,7 +42,7 @@ def port(database: Database, tmp_path: Path) -> Iterator[int]:
         door=Door("DICOMNODE", ("MODALITY",), (), 9, 9, 0),
         spool=spool,
         recorder=recorder,
-        asked_for=lambda *_: False,
+        asked_for=never,
         incoming=spool.incoming / "tests",
         limits=LIMITS,
         announcements=handlers(database),

@@ -24,6 +24,7 @@ from dicom_node.errors import BadStudy, Rejected, Unreachable
 from dicom_node.headers import patient_of, read_study
 from dicom_node.identity import same_patient
 from dicom_node.peer import Peer
+from dicom_node.receive.origin import Asked
 from dicom_node.study import Patient
 
 
@@ -188,7 +189,7 @@ def test_what_comes_by_c_move_a_second_time_is_no_less_a_prior(tmp_path: Path) -
     path = film(tmp_path)
     study = str(dcmread(path).StudyInstanceUID)
     with receiving.node(tmp_path / "node") as node:
-        node.asked_for.add(study)
+        node.asked_for[study] = Asked.YES
         known = {"node": ("DICOMNODE", "127.0.0.1", node.port)}
         with Orthanc(tmp_path / "orthanc", modalities=known) as server:
             server.upload(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,6 +22,7 @@ from dicom_node.ledger import jobs, quarantined
 from dicom_node.ledger.database import Database
 from dicom_node.receive.door import Door
 from dicom_node.receive.header import read_header
+from dicom_node.receive.origin import Asked
 from dicom_node.receive.persons import Persons
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scan import scan
@@ -156,11 +158,30 @@ def test_what_the_node_asked_for_becomes_no_study(
     prior, film = chest(tmp_path / "prior.dcm"), chest(tmp_path / "film.dcm")
     study = str(dcmread(prior).StudyInstanceUID)
     node = start()
-    node.asked_for.add(study)
+    node.asked_for[study] = Asked.YES
     send(node, prior, film)
     settle(node.studies)
     assert node.studies() == [dcmread(film).StudyInstanceUID]
     assert len(list(node.spool.prior(study).iterdir())) == 1
+
+
+def test_what_may_be_routed_is_read_though_it_is_a_prior(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    film = chest(tmp_path / "film.dcm")
+    header = dcmread(film)
+    study, name = str(header.StudyInstanceUID), f"{header.SOPInstanceUID}.dcm"
+    node = start()
+    node.asked_for[study] = Asked.PERHAPS
+    send(node, film)
+    settle(node.studies)
+    both = [node.spool.prior(study) / name, node.spool.study(study) / name]
+    assert [dcmread(one).pixel_array.shape for one in both] == [header.pixel_array.shape] * 2
+    send(node, film)
+    assert node.studies() == [study]
+    node.spool.delete_prior(study, time.time())
+    assert both[1].exists(), "each is deleted by itself"
+    assert node.temporary() == []
 
 
 @pytest.mark.parametrize(

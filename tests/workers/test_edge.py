@@ -12,16 +12,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 from nodes import AE_TITLE, Node, Site
-from peers import echo, need, storescu, wait_until
+from peers import echo, free_port, need, storescu, wait_until
 from pydicom.uid import ComputedRadiographyImageStorage
 from receiving import EXPLICIT, associated, dataset, encoded, part10, status
 
+from dicom_node.ledger.retrievals import retrieving
 from workers import edge, site
 
 _STOP_SECONDS = 15
@@ -234,6 +236,26 @@ def test_a_conflict_is_shown_by_jobs_with_its_reason(tmp_path: Path) -> None:
         told = site.command("jobs").stdout
     assert "came before with other bytes" in " ".join(told.split())
     assert "another Patient ID" in " ".join(told.split())
+
+
+def test_what_the_archive_routes_while_it_is_asked_for_it_is_read(tmp_path: Path) -> None:
+    """It is the prior of another study, and was not received yet: nobody would send it again."""
+    written = Site(tmp_path / "site")
+    archive = {"ae_title": "PACS", "host": "127.0.0.1", "port": free_port()}
+    written.configure(archive=archive | {"protocol": "dimse", "retrieve": "c-move"})
+    opened = site.open_site(site.configure(written.config))
+    today = {"StudyDate": f"{datetime.now().astimezone():%Y%m%d}", "StudyInstanceUID": "1.2.3"}
+    first, routed = film(tmp_path / "first.dcm")[0], film(tmp_path / "routed.dcm", **today)[0]
+    with Node(written, "edge"), associated(written.port, FILMS, "PACS", AE_TITLE) as line:
+        assert status(line, first) == 0
+        wait_until(lambda: len(written.jobs()) == 1, "it is entered")
+        with retrieving(opened.database, int(written.jobs()[0]["id"]), "1.2.3", "PACS", 120):
+            assert status(line, routed) == 0
+        wait_until(lambda: len(written.jobs()) == 2, "what was routed is entered, too")
+    assert [one.parent.parent.name for one in sorted(written.data.glob("[sp]*/1.2.3/*.dcm"))] == [
+        "priors",
+        "studies",
+    ]
 
 
 def test_a_caller_that_says_nothing_does_not_hold_up_the_end(tmp_path: Path) -> None:
