@@ -30,7 +30,7 @@ endif
 .PHONY: help demo test proof faults fuzz bench-receive bench-ledger check install constraints bench-queue
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: $(STAMP) ## show the main job; OUT=folder chooses where the results go
 	$(BIN)/dicom-node demo --out "$(OUT)"

@@ -34,6 +34,12 @@ def waits_for_more(site: Site, job: Job, study: Study) -> bool:
         log.info("the archive holds %d images, %d have arrived", held, arrived)
         if completion.wait_for_more(site.database, job, held, arrived):
             return True
-    told = "does not count images" if held is None else f"counts {held} of the {arrived} image(s)"
-    completion.asked(site.database, job, held or 0, f"nothing more to wait for: the archive {told}")
+    completion.asked(site.database, job, held or 0, _why_no_longer(held, arrived))
     return False
+
+
+def _why_no_longer(held: int | None, arrived: int) -> str:
+    if held == 0:
+        return "the archive has none of it: no more is waited for"
+    told = "does not count images" if held is None else f"counts {held} of the {arrived} image(s)"
+    return f"nothing more to wait for: the archive {told}"

@@ -62,7 +62,8 @@ def test_the_demo_shows_the_main_job_in_the_folder_where_one_stands(shown: Shown
     for told in (
         "reading: prior used",
         f"Compared with a film of {PRIOR_DAYS} days earlier",
-        "sr at demo-pacs there",
+        "the archive has none of it: no more is waited for",
+        "sr at demo-pacs there: found by a query",
         "AI made this; nobody verified it",
     ):
         assert told in shown.text

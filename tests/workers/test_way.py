@@ -445,6 +445,9 @@ def test_a_study_that_is_all_here_is_asked_for_once(node: Node, film: Path, tmp_
             "nothing more to wait for: the archive counts 1 of the 1 image(s)",
             "reading: prior none found",
         ]
+        elsewhere = node.receive(chest(tmp_path / "elsewhere.dcm", **IDENTITY))
+        assert node.fetch()
+        assert "the archive has none of it: no more is waited for" in node.told(elsewhere)
 
 
 def test_an_archive_that_does_not_count_changes_nothing(
