@@ -169,7 +169,11 @@ def _unsent(studies: Sequence[str]) -> Select[Any]:
     return (
         select(jobs.c.study_instance_uid)
         .join(deliveries, deliveries.c.job_id == jobs.c.id)
-        .where(jobs.c.study_instance_uid.in_(studies), deliveries.c.state.not_in(safe))
+        .where(
+            jobs.c.study_instance_uid.in_(studies),
+            deliveries.c.state.not_in(safe),
+            deliveries.c.withdrawn_by.is_(None),  # what takes its place has a row of its own
+        )
         .distinct()
     )
 
