@@ -15,7 +15,7 @@ from typing import Any
 from pydicom import Dataset
 from pynetdicom import evt
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
-from pynetdicom.presentation import build_context
+from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at import
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
@@ -83,11 +83,10 @@ def ask(
         Unreachable: it does not answer, or cannot do it now.
         Rejected: it does not offer the service, or refuses for good.
     """
-    contexts = [build_context(StorageCommitmentPushModel), build_context(Verification)]
     information = Dataset()
     information.TransactionUID = transaction_uid
     information.ReferencedSOPSequence = [_reference(*one) for one in objects]
-    with association(peer, contexts, handlers=handlers(database)) as opened:
+    with association(peer, _contexts(), handlers=handlers(database)) as opened:
         if not _is_offered(opened):
             raise Rejected(f"{peer.name} does not offer storage commitment")
         _serve_what_comes_first(opened)
@@ -110,8 +109,7 @@ def is_offered(peer: Peer) -> bool:
         Unreachable: nobody answers there.
         Rejected: the peer will not have us.
     """
-    contexts = [build_context(StorageCommitmentPushModel), build_context(Verification)]
-    with association(peer, contexts) as opened:
+    with association(peer, _contexts()) as opened:
         return _is_offered(opened)
 
 
@@ -188,6 +186,11 @@ def _uid(item: Dataset, keyword: str) -> str:
         return checked_uid(str(item.get(keyword) or ""))
     except BadStudy:
         raise Refused(_INVALID_ARGUMENT, f"{keyword} is missing or not a UID") from None
+
+
+def _contexts() -> list[PresentationContext]:
+    """With Verification, so that who does not offer the service accepts the association."""
+    return [build_context(StorageCommitmentPushModel), build_context(Verification)]
 
 
 def _is_offered(opened: Any) -> bool:

@@ -14,16 +14,14 @@ from dataclasses import dataclass, field
 from dicom_node import commitment
 from dicom_node.errors import Rejected, Unreachable
 from dicom_node.ledger import commitments
-from dicom_node.ledger.commitments import Commitment, Standing
+from dicom_node.ledger.commitments import OF_THE_CLASS, Commitment, Standing
 from dicom_node.ledger.deliveries import Delivery, DeliveryState
 from dicom_node.uids import derived_uid
 from workers.errand import Errand
 
 log = logging.getLogger(__name__)
 
-#: Failure Reasons (PS3.3 C.14.1.1) that sending again cannot mend: of the class, and of the
-#: transaction.
-_OF_THE_CLASS = (0x0119, 0x0122)
+#: A Failure Reason of the transaction, which sending again cannot mend either.
 _DUPLICATE_TRANSACTION = 0x0131
 _MOST_DOUBLINGS = 8
 
@@ -110,11 +108,11 @@ def _act(
 def _failed(errand: Errand, row: Delivery, failure: int, asked: Asked) -> None:
     """The destination does not commit itself to an object that it has accepted."""
     why = f"{errand.destination.name} does not commit itself to it ({commitment.told(failure)})"
-    if failure in _OF_THE_CLASS and not _is_required(errand):
+    if failure in OF_THE_CLASS and not _is_required(errand):
         asked.to_query.append(row)
         return
     commitments.settle(errand.site.database, row)
-    if failure in _OF_THE_CLASS:
+    if failure in OF_THE_CLASS:
         asked.never[row.id] = _never(errand, row, why)
     elif failure == _DUPLICATE_TRANSACTION:
         errand.outcome(row, DeliveryState.SENT, f"{why}: it is asked again")

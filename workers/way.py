@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from dicom_node import logs, report, rules
@@ -27,7 +28,7 @@ from dicom_node.errors import (
     Unreachable,
 )
 from dicom_node.headers import read_study
-from dicom_node.ledger import corrections, jobs, readings, revisions
+from dicom_node.ledger import commitments, corrections, jobs, readings, revisions
 from dicom_node.ledger.history import history
 from dicom_node.ledger.jobs import Job, Stage, State
 from dicom_node.ledger.retrievals import retrieving
@@ -83,7 +84,14 @@ def take(
         except (Unreachable, Misconfigured) as absence:
             wait = site.retry_seconds(job.attempts)
             log.warning("%s; again in %.0f s", absence, wait)
-            jobs.advance(site.database, job, job.state, reason=str(absence), wait=wait)
+            jobs.advance(
+                site.database,
+                job,
+                job.state,
+                reason=str(absence),
+                wait=wait,
+                also=partial(commitments.make_due, job=job),
+            )
         except BaseException as bug:
             log.exception("%s stopped by an error that should not happen", stage.name)
             if isinstance(bug, Exception):

@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from dicom_node.ledger.database import SECONDS_A_DAY, Database, now
-from dicom_node.ledger.deliveries import Delivery
+from dicom_node.ledger.deliveries import Delivery, DeliveryState
 from dicom_node.ledger.history import note
 from dicom_node.ledger.jobs import Job, State, holds
 from dicom_node.ledger.tables import commitments, deliveries, jobs
 
+#: Failure Reasons (PS3.3 C.14.1.1) that sending again cannot mend: of the class.
+OF_THE_CLASS = (0x0119, 0x0122)
 #: So long a report that comes again is still known.
 _KEPT_DAYS = 30
 
@@ -164,6 +166,32 @@ def report(database: Database, given: Report) -> Outcome:
     return Outcome.ENTERED
 
 
+def make_due(connection: Connection, job: Job) -> None:
+    """A job that was worked at, and waits from now on, is due at once where its worker had looked
+    before something was reported.
+
+    That is an object which counts as accepted still, though its report came after the job had
+    become due: who acts on a report leaves none so. But for what is left to a query, which finds no
+    more without a pause.
+    """
+    reported = (
+        select(commitments.c.id)
+        .join(deliveries, deliveries.c.id == commitments.c.delivery_id)
+        .where(
+            deliveries.c.job_id == job.id,
+            deliveries.c.state == DeliveryState.SENT,
+            deliveries.c.withdrawn_by.is_(None),
+            commitments.c.settled == 0,
+            commitments.c.reported_at > job.due_at,
+            or_(commitments.c.failure.is_(None), commitments.c.failure.not_in(OF_THE_CLASS)),
+        )
+    )
+    if connection.execute(reported.limit(1)).first() is not None:
+        connection.execute(
+            update(jobs).where(jobs.c.id == job.id, jobs.c.due_at > now()).values(due_at=now())
+        )
+
+
 def is_reported(database: Database, transaction_uid: str) -> bool:
     """Whether all that was asked in a transaction has been reported on."""
     missing = select(commitments.c.id).where(
@@ -203,7 +231,7 @@ def _tell(connection: Connection, rows: Sequence[Any], given: Report) -> None:
 
 
 def _make_due(connection: Connection, job: int) -> None:
-    """Who works at it just now looks for the report by itself."""
+    """Who works at it just now looks for the report by itself, or :func:`make_due` for it."""
     connection.execute(
         update(jobs)
         .where(

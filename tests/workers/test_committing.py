@@ -184,6 +184,50 @@ def test_a_late_report_makes_the_study_due_at_once(node: Node, film: Path) -> No
     assert len(archive.stored) == 2
 
 
+def test_a_report_that_comes_while_another_destination_is_served_makes_the_study_due_at_once(
+    node: Node, film: Path
+) -> None:
+    """The sender has looked for it already, and would look again much later."""
+
+    def reports_and_has_no_room(_: Any) -> int:
+        if not archive.reported:
+            assert archive.report(of(archive.asked[0])) == 0
+        return 0xA700
+
+    other = Committer(None, store=reports_and_has_no_room)
+    with listening(node), archive_of(node, reports_never).running() as archive, other.running():
+        node.open(
+            destinations=[destination(archive), destination(other, name="other")],
+            delivery={"commitment_open_seconds": 0, "first_retry_seconds": 1000},
+        )
+        job = node.receive(film)
+        assert node.fetch()
+        assert node.read()
+        assert node.deliver()
+        assert node.job(job).state is State.DELIVERING
+        assert node.deliver(), "at once"
+        assert not node.deliver(), "and then not for what was reported any more"
+    states = [
+        (one.made.destination, str(one.state)) for one in deliveries.of_job(node.site.database, job)
+    ]
+    assert sorted(set(states)) == [("other", "pending"), ("pacs", "there")]
+
+
+@pytest.mark.parametrize("reason", [0x0110, 0x0122, 0x0131])
+def test_a_failure_that_is_reported_at_once_is_tried_again_after_a_pause(
+    node: Node, film: Path, reason: int
+) -> None:
+    archive = archive_of(node, fails(reason, times=99))
+    archive.finds = False
+    with archive.running():
+        job = read(node, film, archive)
+        node.open(delivery={"commitment_open_seconds": 3, "first_retry_seconds": 1000})
+        assert node.deliver()
+        assert archive.reported == [0]
+        assert node.job(job).state is State.DELIVERING
+        assert not node.deliver()
+
+
 def test_an_archive_that_knows_nothing_of_roles_is_understood(node: Node, film: Path) -> None:
     with listening(node), archive_of(node, reports_never).running() as archive:
         job = read(node, film, archive, wait=0)
