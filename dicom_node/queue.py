@@ -23,6 +23,20 @@ from dicom_node.errors import Misconfigured, Unreachable
 EXPIRES_SECONDS = 60
 _ANSWER_SECONDS, _PING_SECONDS = 5.0, 5.0
 _FILES = f"{file_broker.SCHEME}://localhost"  # kombu warns at each message without a host
+_REDIS_PORT = 6379
+#: What Redis and the way to it say, and what to look at; the first that is found.
+_SAID = {
+    "AuthenticationError": "it does not take the password",
+    "WRONGPASS": "it does not take the password",
+    "CERTIFICATE_VERIFY_FAILED": (
+        "its certificate is not accepted (broker.authority, host name, date)"
+    ),
+    "WRONG_VERSION_NUMBER": "it does not speak TLS there (redis:// or rediss://)",
+    "Connection closed by server": "it ends the connection; does it ask for TLS (rediss://)?",
+    "Connection refused": "nobody listens there",
+    "gaierror": "its host has no address",
+    "imed out": "no answer in time",
+}
 _EXPECTED = "expected for example redis://HOST:6379/0, or nothing"
 
 
@@ -93,11 +107,12 @@ def answers(app: Celery) -> None:
     Raises:
         Unreachable: it is not, does not take the password, or its certificate is not good.
     """
-    try:
-        with app.connection_for_write() as connection:
+    with app.connection_for_write() as connection:
+        try:
             connection.ensure_connection(max_retries=1, timeout=_ANSWER_SECONDS)
-    except (OperationalError, OSError) as error:
-        raise Unreachable(f"does not answer: {_why(error)}") from None
+        except (OperationalError, OSError) as error:
+            place = f"{connection.hostname} port {connection.port or _REDIS_PORT}"
+            raise Unreachable(f"{place} does not answer: {_why(error)}") from None
 
 
 def worker_answers(app: Celery, worker: str) -> bool:
@@ -116,11 +131,8 @@ def _why(error: BaseException) -> str:
     while cause is not None:
         told.append(f"{type(cause).__name__} {cause}")
         cause = cause.__cause__ or cause.__context__
-    if any("AuthenticationError" in one or "WRONGPASS" in one for one in told):
-        return "it does not take the password"
-    if any("CERTIFICATE_VERIFY_FAILED" in one for one in told):
-        return "its certificate is not accepted (broker.authority, host name, date)"
-    return told[0].split()[0]
+    whole = "\n".join(told)
+    return next((why for said, why in _SAID.items() if said in whole), told[-1].split()[0])
 
 
 def _secured(url: str, authority: Path | None) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
@@ -18,6 +18,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Float
 
 from dicom_node.errors import Misconfigured, Unreachable
+from dicom_node.ledger import away
 
 SECONDS_A_DAY = 86_400
 _BUSY_MILLISECONDS = 30_000
@@ -37,6 +38,8 @@ _LIBPQ = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+_POSTGRESQL = "postgresql+psycopg"
+_EXPECTED = f"expected sqlite:////PATH, {_POSTGRESQL}://USER@HOST:PORT/NAME, or nothing"
 #: Values that are bound to one statement, at most.
 _AT_ONCE = 500
 _T = TypeVar("_T")
@@ -75,14 +78,19 @@ class Database:
         """
         try:
             self._engine = _engine(url)
-        except (ArgumentError, ModuleNotFoundError) as error:
+        except (ArgumentError, ValueError):
+            raise Misconfigured(f"ledger.url: {_EXPECTED}") from None
+        except ModuleNotFoundError as error:
             raise Misconfigured(f"ledger.url: {error}") from None
         self.migrate()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that holds the right to write from its first statement."""
-        with _reachable(), self._engine.execution_options(writes=True).begin() as connection:
+        with (
+            _reachable(self._engine.url),
+            self._engine.execution_options(writes=True).begin() as connection,
+        ):
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
             yield connection
@@ -90,7 +98,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A consistent view."""
-        with _reachable(), self._engine.begin() as connection:
+        with _reachable(self._engine.url), self._engine.begin() as connection:
             yield connection
 
     def migrate(self) -> None:
@@ -114,7 +122,7 @@ def batches(values: Iterable[_T]) -> Iterator[list[_T]]:
 
 
 @contextmanager
-def _reachable() -> Iterator[None]:
+def _reachable(url: URL) -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError as error:
@@ -122,7 +130,7 @@ def _reachable() -> Iterator[None]:
     except DBAPIError as error:
         if not _is_away(error):
             raise
-        raise Unreachable(f"the ledger does not answer: {type(error.orig).__name__}") from error
+        raise Unreachable(away.told(url, error.orig or error)) from error
 
 
 def _is_away(error: DBAPIError) -> bool:
@@ -140,7 +148,9 @@ def _is_away(error: DBAPIError) -> bool:
 
 def _engine(url: str) -> Engine:
     # hide_parameters: what is bound to a statement never reaches an exception's text.
-    if make_url(url).get_backend_name() != "sqlite":
+    if (driver := make_url(url).drivername) not in ("sqlite", _POSTGRESQL):
+        raise ArgumentError(driver)
+    if driver == _POSTGRESQL:
         return _postgresql(url)
     database = make_url(url).database
     if database:

@@ -6,12 +6,12 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import peers
 import pytest
-from peers import wait_until
+from peers import HOST, free_port, wait_until
 from sqlalchemy import make_url, update
 
 from dicom_node.errors import Misconfigured, Unreachable
@@ -362,9 +362,29 @@ def test_an_object_is_entered_once_for_each_destination(database: Database) -> N
     assert row.made == made
 
 
-def test_a_url_that_is_none_is_a_mistake_of_configuration() -> None:
-    with pytest.raises(Misconfigured, match=r"ledger\.url"):
-        Database("not a url")
+@pytest.mark.parametrize(
+    "url",
+    ["not a url", "mysql://a@b/c", "postgresql://a@b/c", "postgresql+psycopg://a@b:port/c"],
+)
+def test_a_url_that_is_none_is_a_mistake_of_configuration(url: str) -> None:
+    with pytest.raises(Misconfigured, match=r"ledger\.url: expected sqlite:.*postgresql\+psycopg"):
+        Database(url)
+
+
+@pytest.mark.parametrize(
+    ("host", "why"), [(HOST, "nobody listens there"), ("b.invalid", "its host has no address")]
+)
+def test_of_a_ledger_that_is_away_it_says_where_and_what_to_look_at(host: str, why: str) -> None:
+    pytest.importorskip("psycopg")
+    port = free_port()
+    with pytest.raises(Unreachable) as told:
+        Database(f"postgresql+psycopg://who:hunter2@{host}:{port}/name")
+    assert str(told.value) == f"the ledger at {host} port {port} does not answer: {why}"
+
+
+def test_of_a_file_that_is_no_ledger_it_says_what_sqlite_says(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match="does not answer: OperationalError, SQLITE_CANTOPEN"):
+        Database(f"sqlite:///{tmp_path}")
 
 
 @pytest.mark.parametrize(

@@ -117,11 +117,15 @@ def test_a_worker_that_dies_gives_its_message_back(tmp_path: Path) -> None:
 
 
 def test_redis_that_is_away_is_unreachable_within_seconds(tmp_path: Path) -> None:
-    app = queue.application(f"redis://{HOST}:{free_port()}/0", tmp_path, longest_task_seconds=60)
+    port = free_port()
+    app = queue.application(f"redis://u:hunter2@{HOST}:{port}/0", tmp_path, longest_task_seconds=60)
     begun = time.monotonic()
     with pytest.raises(Unreachable, match="broker does not answer"):
         queue.ring(app, "read")
     assert time.monotonic() - begun < 20, "the edge rings between two sweeps"
+    with pytest.raises(Unreachable) as told:
+        queue.answers(app)
+    assert str(told.value) == f"{HOST} port {port} does not answer: nobody listens there"
 
 
 def test_redis_that_comes_back_is_rung_again(tmp_path: Path, redis: Redis) -> None:

@@ -182,13 +182,13 @@ def test_the_ledger_is_reached_by_tls_with_a_password_and_by_nothing_less(
         database = Database(f"{verified}{ours.certificate}")
         assert jobs.listing(database, limit=1) == []
         database.close()
-        for wrong in (
-            url,
-            f"{known}?sslmode=disable",
-            f"{verified}{theirs}",
-            f"{verified.replace(SECRET, 'open-barley')}{ours.certificate}",
+        for wrong, why in (
+            (url, "it asks for a password"),
+            (f"{known}?sslmode=disable", "not without TLS"),
+            (f"{verified}{theirs}", "its certificate is not accepted"),
+            (f"{verified.replace(SECRET, 'open-barley')}{ours.certificate}", "or the password"),
         ):
-            with pytest.raises(Unreachable) as told:
+            with pytest.raises(Unreachable, match=why) as told:
                 Database(wrong)
             assert SECRET not in str(told.value)
             assert "barley" not in str(told.value)
