@@ -7,6 +7,7 @@
     DATA/priors/STUDY_UID/        earlier studies that this node asked for
     DATA/results/JOB/DESTINATION/ objects that were made
     DATA/results/JOB/film.dcm     whose film was read, without pixels
+    DATA/films/STUDY_UID/JOB      leads to it, by its study (see whose)
     DATA/quarantine/              what cannot be used, named by the SHA-256 of its bytes
     DATA/ballast                  given up when nothing is free (see retention.ballast)
 
@@ -24,7 +25,7 @@ import stat
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path, PurePosixPath
@@ -174,8 +175,13 @@ class Spool:
         durable.flush(self.quarantine)
         return place
 
-    def belongs(self, folder: Path, patient: str) -> bool:
-        """Whether a study's folder is of this patient, of whom only a digest is written."""
+    def belongs(
+        self, folder: Path, patient: str, earlier: Callable[[], Iterable[str]] = tuple
+    ) -> bool:
+        """Whether a study's folder is of this patient, of whom only a digest is written.
+
+        Where nothing is written yet, ``earlier`` is asked of which patients the study was before.
+        """
         digest = hashlib.sha256(patient.encode()).hexdigest()
         mark = folder / _MARK
         with self._filing:
@@ -183,6 +189,8 @@ class Spool:
             try:
                 return mark.read_text() == digest
             except FileNotFoundError:
+                if any(one != patient for one in earlier()):
+                    return False
                 written = durable.write(mark, digest.encode(), replace=False)
             return written or mark.read_text() == digest
 

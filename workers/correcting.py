@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dicom_node import outputs
+from dicom_node import outputs, whose
 from dicom_node.errors import BadStudy
 from dicom_node.ledger.deliveries import REJECTION, Delivery, Made
 from dicom_node.ledger.jobs import Job
@@ -64,6 +64,7 @@ def note(
 def keep(site: Site, job: Job, result: Report, film: Path) -> None:
     """Keep of the film what a note needs; retention deletes the film long before it."""
     keep_header(film, result.film, site.spool.header(job.id))
+    whose.keep(site.spool, job.study_instance_uid, job.id)
 
 
 def header(site: Site, job: Job, result: Report) -> Path:

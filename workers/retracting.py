@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from dicom_node import whose
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger import corrections, jobs, readings, received, revisions
 from dicom_node.ledger.deliveries import RETRACTION, Made
@@ -73,6 +74,7 @@ def forget(site: Site, number: int) -> str:
         spool.delete(study, map(spool.below, deleted))
 
     received.forget(site.database, number, study, delete_files)
+    whose.forget(spool, study)
     return f"{len(deleted)} received file(s) of the study deleted; it can be sent again, corrected"
 
 

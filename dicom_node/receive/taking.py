@@ -110,11 +110,8 @@ class Taking:
         """File what is to be read, or set it aside."""
         received = came.path
         folder = self._spool.study(header.study_instance_uid)
-        if not self._spool.belongs(folder, header.patient.id):
-            self._set_aside(received, "an object of this study is of another Patient ID")
-            return
-        if differs := self._persons.conflict(header.study_instance_uid, header.patient):
-            self._set_aside(received, f"an object of this study is of another patient: {differs}")
+        if reason := self._persons.another(header.study_instance_uid, header.patient):
+            self._set_aside(received, reason)
             return
         place, filed = self._spool.file(received, folder, header.sop_instance_uid)
         if filed in (Filed.DIFFERENT, Filed.REENCODED):

@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from dicom_node import whose
 from dicom_node.ledger import kept, quarantined
 from dicom_node.ledger.database import Database
 from dicom_node.retention import rules
@@ -75,6 +76,7 @@ def _results(database: Database, spool: Spool, retention: RetentionSection) -> N
     for job in here:  # of a ledger that was lost
         if job not in studies and _is_older(spool.header(job), retention.correctable):
             shutil.rmtree(spool.results(job), ignore_errors=True)
+    whose.clear(spool)
 
 
 def _priors(database: Database, spool: Spool, retention: RetentionSection) -> None:
