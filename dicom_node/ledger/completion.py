@@ -21,7 +21,7 @@ from sqlalchemy import (
 from dicom_node.ledger.announcements import StepStatus
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
-from dicom_node.ledger.jobs import Job, State, advance
+from dicom_node.ledger.jobs import Job, State, advance, holds
 from dicom_node.ledger.tables import (
     announced,
     association_studies,
@@ -141,12 +141,8 @@ def asked(database: Database, job: Job, held: int, told: str) -> None:
     Nothing changes when somebody else has the job by now.
     """
     with database.writing() as connection:
-        mine = (
-            jobs.c.id == job.id,
-            jobs.c.lease_owner == job.lease_owner,
-            jobs.c.attempts == job.attempts,
-        )
-        if connection.execute(update(jobs).where(*mine).values(expected=held)).rowcount:
+        if holds(connection, job):
+            connection.execute(update(jobs).where(jobs.c.id == job.id).values(expected=held))
             note(connection, job.id, told)
 
 

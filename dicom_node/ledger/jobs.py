@@ -9,27 +9,18 @@
 
 A state with an open lease is being worked on; without one it waits for a worker. A worker takes
 work by leasing it and hands it on by compare-and-set, so that of two who hold the same job only
-the one with the latest lease counts.
+the one with the latest lease counts, also where both are threads of one process.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    null,
-    select,
-    true,
-    union_all,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Select, null, select, true, union_all, update
 
 from dicom_node.errors import Misconfigured
 from dicom_node.ledger import turns
@@ -42,6 +33,9 @@ from dicom_node.study import Priority
 _LONG = ("prior", "report")
 #: Of more jobs that wait in a stage only so many are counted.
 _MANY = 100
+#: A number for each lease that this process takes; it comes again after so many.
+_TAKEN = itertools.count()
+_NUMBERS = 10_000
 
 
 class State(StrEnum):
@@ -97,7 +91,7 @@ class Job:
     due_at: float
     attempts: int
     leased: bool
-    lease_owner: str | None
+    lease_owner: str | None  # of the latest lease: its number and, after a space, whose it is
     expected: int | None  # images in the archive, once asked; 0: it did not count
     prior: str | None
     report: str | None
@@ -130,7 +124,7 @@ def lease(
         if connection.execute(turns.in_turn(stage.takes)).first() is None:
             return None
     with database.writing() as connection:
-        while row := _next(connection, stage, patience):
+        while row := turns.first(connection, stage.takes, patience):
             lost = row.lost + (row.lease_until is not None)
             if lost >= attempts:
                 text = f"stopped after {attempts} attempts to {stage.name} that did not end"
@@ -145,7 +139,7 @@ def lease(
                     state_since=row.state_since if begun else now(),
                     attempts=row.attempts + 1 if begun else 1,
                     lost=lost if begun else 0,
-                    lease_owner=owner,
+                    lease_owner=f"{next(_TAKEN) % _NUMBERS} {owner}",
                     lease_until=now() + seconds,
                 )
             )
@@ -209,13 +203,8 @@ def move(
 
 
 def holds(connection: Connection, job: Job, *more: ColumnElement[bool]) -> bool:
-    """Whether a job is as it was when it was leased: nobody else has it by now."""
-    same = (
-        jobs.c.id == job.id,
-        jobs.c.lease_owner == job.lease_owner,
-        jobs.c.attempts == job.attempts,
-        jobs.c.state == job.state,
-    )
+    """Whether this lease of a job is the latest: nobody else has it by now."""
+    same = jobs.c.id == job.id, jobs.c.lease_owner == job.lease_owner, jobs.c.state == job.state
     return connection.execute(select(jobs.c.id).where(*same, *more)).first() is not None
 
 
@@ -275,14 +264,6 @@ def listing(
         short = select(several).order_by(several.c.id.desc()).limit(limit)
     with database.reading() as connection:
         return [of_row(row) for row in connection.execute(short)]
-
-
-def _next(connection: Connection, stage: Stage, patience: float | None) -> Row[Any] | None:
-    if patience is not None:
-        overdue = turns.overdue(stage.takes)
-        if row := connection.execute(overdue, {"patience": patience}).first():
-            return row
-    return connection.execute(turns.in_turn(stage.takes)).first()
 
 
 def rows() -> Select[Any]:

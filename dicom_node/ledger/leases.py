@@ -35,14 +35,14 @@ def end(database: Database, is_dead: Callable[[str], bool]) -> int:
         jobs.c.lease_until > now(),
     )
     with database.reading() as connection:
-        owners = connection.execute(select(jobs.c.lease_owner).where(*held).distinct()).scalars()
-        dead = [owner for owner in owners if owner and is_dead(owner)]
+        every = connection.execute(select(jobs.c.lease_owner).where(*held).distinct()).scalars()
+        dead = {one: owner for one in every if one and is_dead(owner := one.rpartition(" ")[2])}
     if dead:
         with database.writing() as connection:
             connection.execute(
                 update(jobs).where(*held, jobs.c.lease_owner.in_(dead)).values(lease_until=now())
             )
-    return len(dead)
+    return len(set(dead.values()))
 
 
 def set_right(

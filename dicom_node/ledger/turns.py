@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
+    Row,
     Select,
     bindparam,
     func,
@@ -35,6 +37,18 @@ _WANTED = (
     jobs.c.priority,
     jobs.c.due_at,
 )
+
+
+def first(
+    connection: Connection, states: tuple[str, ...], patience: float | None
+) -> Row[Any] | None:
+    """Whose turn it is in these states: who has waited for longer than ``patience`` seconds goes
+    before all, if that is given.
+    """
+    longest = None
+    if patience is not None:
+        longest = connection.execute(overdue(states), {"patience": patience}).first()
+    return longest or connection.execute(in_turn(states)).first()
 
 
 @cache

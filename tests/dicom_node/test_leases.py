@@ -46,6 +46,17 @@ def test_what_a_dead_worker_held_is_taken_up_at_once(database: Database) -> None
     assert leases.end(database, {"dead"}.__contains__) == 0
 
 
+def test_all_that_a_dead_worker_held_is_free_and_it_is_counted_once(database: Database) -> None:
+    """Also what it held by a ledger in which leases had no number."""
+    add(database)
+    add(database, revision=2)
+    add(database, revision=3, lease_owner="dead", lease_until=now() + 600)
+    assert lease(database, "dead") is not None
+    assert lease(database, "dead") is not None
+    assert leases.end(database, {"dead"}.__contains__) == 1
+    assert [lease(database, "living") is not None for _ in range(4)] == [True] * 3 + [False]
+
+
 def test_a_death_counts_as_an_attempt_that_did_not_end(database: Database) -> None:
     job = add(database)
     for _ in range(3):

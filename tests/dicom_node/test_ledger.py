@@ -15,7 +15,7 @@ from peers import HOST, free_port, wait_until
 from sqlalchemy import make_url, update
 
 from dicom_node.errors import Misconfigured, Unreachable
-from dicom_node.ledger import arrivals, completion, deliveries, history, jobs, revisions
+from dicom_node.ledger import arrivals, completion, deliveries, history, jobs, leases, revisions
 from dicom_node.ledger import database as ledger
 from dicom_node.ledger.arrivals import Arrival
 from dicom_node.ledger.database import Database
@@ -318,6 +318,25 @@ def test_who_looks_for_a_late_prior_cannot_hand_on_what_became_ordinary(
     arrivals.record(database, [arrival("1.2", "1.2.2")])
     assert not jobs.advance(database, mine, State.READING)
     assert jobs.get(database, second.id).state is State.RECEIVED
+
+
+def test_who_looks_for_a_late_prior_does_not_hold_what_another_thread_has_by_now(
+    database: Database,
+) -> None:
+    """Of the same process, at the same stage, at its first attempt too."""
+    second = waiting(database)
+    mine = take(database)
+    arrivals.record(database, [arrival("1.2", "1.2.2")])
+    assert completion.complete(database, 0, 3600) == [second.id]
+    theirs = take(database)
+    assert (mine.id, mine.state, mine.attempts) == (theirs.id, theirs.state, theirs.attempts)
+
+    completion.asked(database, mine, 7, "counted")
+    assert jobs.get(database, second.id).expected is None
+    assert not leases.renew(database, mine, 600)
+    assert not jobs.advance(database, mine, State.FETCHING, wait=3600, prior_until=9e9)
+    assert jobs.advance(database, theirs, State.READING)
+    assert jobs.get(database, second.id).prior_until is None
 
 
 def test_what_is_published_too_late_opens_nothing(database: Database) -> None:

@@ -1120,7 +1120,8 @@ def test_a_worker_that_comes_too_late_does_not_end_what_another_one_does(
         assert node.take(READ, late, owner="slow")
 
     after = node.job(job)
-    assert (after.state, after.leased, after.lease_owner) == (State.READING, True, "other")
+    assert (after.state, after.leased) == (State.READING, True)
+    assert (after.lease_owner or "").endswith(" other")
     assert not any("late" in what for what in node.told(job))
 
 
