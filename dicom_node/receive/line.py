@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 _HEADER_BYTES = 6  # type, reserved, length: PS3.8 Table 9-11 and the others
 _KINDS = range(1, 8)  # PS3.8 9.3.1
+_CALLED, _CALLING = slice(10, 26), slice(26, 42)  # in an A-ASSOCIATE-RQ: PS3.8 Table 9-11
+_TLS_HANDSHAKE = b"\x16\x03"  # type and major version of a record: RFC 8446 5.1
+_TLS_HERE = "it speaks TLS, and this port is in plain (tls.port is for TLS)"
 _ALWAYS_ALLOWED_BYTES = 1_048_576
 _AT_LEAST_SECONDS = 0.001  # zero would mean not to wait at all
 
@@ -67,6 +70,7 @@ class Line(socket.socket):
         self._address = self._peer()
         self._deadline = time.monotonic() + limits.association_seconds
         self._asked = False  # whether the first PDU is here, which is to ask for an association
+        self._begun = b""
         self._header = b""
         self._left = 0
         self._over = False
@@ -106,6 +110,13 @@ class Line(socket.socket):
             self.shutdown(socket.SHUT_RDWR)
 
     @property
+    def titles(self) -> tuple[bytes, bytes]:
+        """Called and Calling AE Title of the first PDU, as they came but for the spaces around
+        them, which mean nothing (PS3.5 6.2).
+        """
+        return self._begun[_CALLED].strip(b" "), self._begun[_CALLING].strip(b" ")
+
+    @property
     def is_within_pdu(self) -> bool:
         """Whether a PDU has begun to come in, and not ended."""
         return bool(self._header)
@@ -139,6 +150,8 @@ class Line(socket.socket):
             self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _follow(self, found: bytes) -> None:
+        if not self._asked:
+            self._begun += found[: _CALLING.stop - len(self._begun)]
         at = 0
         while at < len(found):
             if self._left:
@@ -151,7 +164,8 @@ class Line(socket.socket):
                     return
                 kind, self._left = struct.unpack(">BxL", self._header)
                 if kind not in _KINDS:
-                    raise OSError("what it sent is no PDU")
+                    is_tls = self._header.startswith(_TLS_HANDSHAKE)
+                    raise OSError(_TLS_HERE if is_tls else "what it sent is no PDU")
                 if self._left > self._limits.largest_pdu_bytes:
                     raise OSError("a PDU is larger than what is allowed")
             at += taken

@@ -8,7 +8,7 @@ from typing import Any
 
 from pynetdicom.transport import ThreadedAssociationServer
 
-from dicom_node.receive.door import OUT_OF_ORDER, Door, Rejection
+from dicom_node.receive.door import OUT_OF_ORDER, Door, Rejection, unknown_caller
 from dicom_node.receive.guests import Guests, Sender
 from dicom_node.receive.line import Line
 from dicom_node.receive.tls_line import Callers, Lines
@@ -57,7 +57,8 @@ def admit(association: Any, door: Door, callers: Callers, guests: Guests, spool:
     try:
         sender = Sender(printable(request.calling_ae_title), guests.address(association))
         refused = (
-            door.stranger(
+            _misspelt(request, association.dul.socket.socket)
+            or door.stranger(
                 called=request.called_ae_title, calling=sender.calling, address=sender.address
             )
             or callers.stranger(sender.calling, association.dul.socket.socket)
@@ -70,6 +71,16 @@ def admit(association: Any, door: Door, callers: Callers, guests: Guests, spool:
     if refused is not None:
         log.warning("association of %s rejected: %s", sender, refused.why)
         _reject(association, refused)
+
+
+def _misspelt(request: Any, line: Line) -> Rejection | None:
+    """Of titles pynetdicom leaves out what may stand in none, and another title is left: `GOOD` of
+    `GOOD` and a line feed.
+    """
+    titles = (request.called_ae_title, request.calling_ae_title)
+    if line.titles == tuple(one.encode("ascii") for one in titles):
+        return None
+    return unknown_caller("a title in its request has characters that may stand in none")
 
 
 def _senseless(request: Any) -> Rejection | None:

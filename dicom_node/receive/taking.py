@@ -80,7 +80,7 @@ class Taking:
             header = read_header(received.path, (received.transfer_syntax, received.begin))
             return self._file(event, association, received, header)
         except BadStudy as error:
-            self._set_aside(received.path, str(error))
+            self._set_aside(received.path, _calling(event), str(error))
             return CANNOT_UNDERSTAND
 
     def _refuse_too_large(self, received: Path) -> None:
@@ -95,7 +95,7 @@ class Taking:
             log.info("a result of this project came back by C-STORE; not kept, not read")
             return SUCCESS
         origin = Origin(
-            calling=printable(event.assoc.requestor.ae_title),
+            calling=_calling(event),
             originator=(event.request.MoveOriginatorApplicationEntityTitle or "").strip(),
         )
         asked = self._asked_for(header, origin)
@@ -111,11 +111,12 @@ class Taking:
         received = came.path
         folder = self._spool.study(header.study_instance_uid)
         if reason := self._persons.another(header.study_instance_uid, header.patient):
-            self._set_aside(received, reason)
+            self._set_aside(received, origin.calling, reason)
             return
         place, filed = self._spool.file(received, folder, header.sop_instance_uid)
         if filed in (Filed.DIFFERENT, Filed.REENCODED):
-            self._set_aside(received, CONFLICT if filed is Filed.DIFFERENT else REENCODED)
+            why = CONFLICT if filed is Filed.DIFFERENT else REENCODED
+            self._set_aside(received, origin.calling, why)
         elif filed is Filed.IDENTICAL:
             log.info("an object that is here already came again; nothing is done")
         else:
@@ -133,7 +134,11 @@ class Taking:
                 )
             )
 
-    def _set_aside(self, received: Path, reason: str) -> None:
+    def _set_aside(self, received: Path, calling: str, reason: str) -> None:
         place = self._spool.set_aside(received)
-        log.warning("object quarantined as %s: %s", place.name, reason)
+        log.warning("object of %r quarantined as %s: %s", calling, place.name, reason)
         self._recorder.tell(SetAside(place, reason))
+
+
+def _calling(event: Any) -> str:
+    return printable(event.assoc.requestor.ae_title)

@@ -62,7 +62,7 @@ def test_the_same_again_is_answered_and_ignored(start: Callable[..., Node], tmp_
 
 
 def test_other_bytes_of_the_same_uid_are_quarantined(
-    start: Callable[..., Node], tmp_path: Path
+    start: Callable[..., Node], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     film = chest(tmp_path / "film.dcm")
     forged = variant(film, tmp_path / "forged.dcm", BodyPartExamined="HIP")
@@ -72,6 +72,7 @@ def test_other_bytes_of_the_same_uid_are_quarantined(
     settle(lambda: quarantined.listing(node.database, limit=9))
     (aside,) = quarantined.listing(node.database, limit=9)
     assert "other bytes" in aside.reason
+    assert "object of 'STORESCU' quarantined as" in caplog.text
     assert dcmread(node.received()[0]).BodyPartExamined == "CHEST"
 
 

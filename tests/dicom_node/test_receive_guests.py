@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 import receiving
+import wire
 from peers import wait_until
 from pydicom.uid import ComputedRadiographyImageStorage
 from pynetdicom import AE
@@ -101,6 +103,29 @@ def test_a_stranger_may_not_even_echo_and_the_log_says_what_to_add(
         "add 'MODALITY7' to receive.calling_ae_titles"
     )
     assert "'OTHER', this node is 'DICOMNODE' (node.ae_title)" in second
+
+
+@pytest.mark.parametrize("door", [LISTED, DOOR])
+def test_only_spaces_around_a_title_mean_nothing(
+    start: Callable[..., Node], caplog: pytest.LogCaptureFixture, door: Door
+) -> None:
+    """PS3.5 6.2, AE. Else who is not in the list could call by the title of one who is."""
+    node = start(door)
+    for calling in (b"PACS\n", b"\tPACS"):
+        with wire.connected(node.port) as connection:
+            connection.sendall(wire.request(calling=calling))
+            assert wire.received(connection) == (3, bytes([0, 1, 1, 3])), calling
+    with wire.associated(node.port, wire.request(calling=b"  PACS")):
+        assert "has characters that may stand in none" in caplog.text
+
+
+def test_who_speaks_tls_at_the_port_in_plain_is_told_apart(
+    start: Callable[..., Node], caplog: pytest.LogCaptureFixture
+) -> None:
+    node = start()
+    with wire.connected(node.port) as connection, suppress(OSError):  # it is no server of TLS
+        ssl.create_default_context().wrap_socket(connection, server_hostname="localhost")
+    wait_until(lambda: "it speaks TLS, and this port is in plain" in caplog.text, "it is logged")
 
 
 @pytest.mark.parametrize("host", ["::1", "::"])
