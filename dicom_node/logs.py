@@ -3,7 +3,8 @@
 Libraries that handle data sets (pynetdicom, pydicom, highdicom, ...) put names and IDs into their
 messages at several levels. Of a record that is not from this project only its source is kept:
 the logger, the level and the line of code; the text is withheld. Of an exception the chain of
-types and places is kept, its text only when it is one of ours.
+types and places is kept, its text only when it is one of ours. What a library tells that an
+administrator has to know is told in words of our own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -24,6 +25,8 @@ from dicom_node.errors import NodeError
 TRUSTED = ("dicom_node", "workers", "models", "alembic")
 
 _FORMAT = "%(asctime)s %(levelname)-7s job=%(job)s %(name)s: %(message)s"
+#: The text that a record of a library gets instead of its own; None: it is withheld.
+Retell = Callable[[logging.LogRecord], str | None]
 _job: ContextVar[str] = ContextVar("job", default="-")
 
 
@@ -37,10 +40,13 @@ def about(job: int | str) -> Iterator[None]:
         _job.reset(token)
 
 
-def configure(level: str = "INFO") -> None:
-    """Send all loggers of this process to standard error through one formatter."""
+def configure(level: str = "INFO", retell: Retell = lambda _: None) -> None:
+    """Send all loggers of this process to standard error through one formatter.
+
+    What ``retell`` has words for is a warning in these words, without a trace.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Withholding(_FORMAT))
+    handler.setFormatter(Withholding(_FORMAT, retell))
     handler.addFilter(_tells_something)
     root = logging.getLogger()
     root.handlers = [handler]
@@ -72,12 +78,19 @@ def _is_ours(error: BaseException | None) -> bool:
 class Withholding(logging.Formatter):
     """Adds the job; withholds what may name a patient."""
 
+    def __init__(self, form: str, retell: Retell = lambda _: None) -> None:
+        """Lines of this form."""
+        super().__init__(form)
+        self._retell = retell
+
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the places of the exception if there is one."""
         record = logging.makeLogRecord(record.__dict__)
         record.job = _job.get()
         if record.name.split(".")[0] not in TRUSTED:
-            record.msg = f"(text withheld, from {record.module}:{record.lineno})"
+            if told := self._retell(record):
+                record.levelname, record.exc_info = "WARNING", None
+            record.msg = told or f"(text withheld, from {record.module}:{record.lineno})"
             record.args = None
         # A cached rendering would carry the exception's text past formatException.
         record.exc_text = None

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu.exceptions import OperationalError
-from kombu.transport import resolve_transport
+from kombu.transport import TRANSPORT_ALIASES, resolve_transport
 
 from dicom_node import file_broker
 from dicom_node.errors import Misconfigured, Unreachable
@@ -37,6 +37,8 @@ _SAID = {
     "gaierror": "its host has no address",
     "imed out": "no answer in time",
 }
+# By name: who has a broker of files loads no client for Redis.
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "dicom_node.redis_broker:Transport"))
 _EXPECTED = "expected for example redis://HOST:6379/0, or nothing"
 
 
@@ -72,6 +74,7 @@ def application(
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
+        worker_consumer="workers.consuming:Consumer",
         broker_connection_retry_on_startup=True,
         broker_transport_options=_transport_options(url, data, longest_task_seconds),
     )
@@ -87,7 +90,8 @@ def ring(app: Celery, stage: str) -> None:
     try:
         app.send_task(stage, queue=stage, expires=EXPIRES_SECONDS, retry=False)
     except (OperationalError, OSError) as error:
-        raise Unreachable(f"the broker does not answer ({type(error).__name__})") from None
+        cause = error.__cause__ or error
+        raise Unreachable(f"the broker does not answer ({type(cause).__name__})") from None
 
 
 def forget(data: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import shutil
 import signal
 import sys
@@ -34,6 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+log = logging.getLogger(__name__)
 _MONOCHROME2 = Photometric.MONOCHROME2
 
 
@@ -66,6 +69,8 @@ def run(config: ConfigOption = CONFIG) -> None:
 @app.command(name="edge")
 def run_edge(config: ConfigOption = CONFIG) -> None:
     """Receive studies and keep the ledger moving (needs no torch)."""
+    if os.geteuid() == 0:
+        log.warning("runs as root: give the node a user of its own")
     edge.run(open_site(configured(config)), _stop_event())
 
 

@@ -9,18 +9,22 @@ import itertools
 import logging
 import socket
 import time
+import warnings
 from functools import cached_property
 from typing import Any
 
 from celery import Celery, signals
+from celery.apps import worker as celerys_worker
+from celery.exceptions import SecurityWarning
 
 from dicom_node import logs, queue, tls
-from dicom_node.errors import Misconfigured
+from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.ledger import jobs, leases
 from dicom_node.ledger.jobs import Stage
 from models.engines import ENGINES
 from models.engines.base import Engine, EngineOptions
 from workers import owners, way
+from workers.consuming import Retold
 from workers.site import (
     Configuration,
     Site,
@@ -57,7 +61,13 @@ class Worker:
         return open_engine(self._configuration)
 
     def work(self, stage: Stage) -> None:
-        """Take one job of this stage."""
+        """Take one job of this stage; what stands in the way of it is for the next message."""
+        try:
+            self._work(stage)
+        except NodeError as error:
+            log.warning("%s: %s; trying again", stage.name, error)
+
+    def _work(self, stage: Stage) -> None:
         chosen = self._configuration.settings
         work: way.Work = {
             jobs.FETCH: way.fetch,
@@ -155,9 +165,15 @@ def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str
 
     @signals.setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]  # Celery's
     def _setup_logging(**_: Any) -> None:
-        logs.configure(configuration.settings.log.level)
+        logs.configure(configuration.settings.log.level, Retold(configuration.settings.broker.url))
 
-    log.info("worker for %s", ", ".join(stage.name for stage in stages))
+    @signals.worker_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]  # Celery's
+    def _say_goodbye(**_: Any) -> None:
+        log.info("worker for %s: stopped", told)
+
+    _quieten()
+    told = ", ".join(stage.name for stage in stages)
+    log.info("worker for %s", told)
     names = ",".join(stage.name for stage in stages)
     app.worker_main(
         [
@@ -171,6 +187,14 @@ def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str
             *pool,
         ]
     )
+
+
+def _quieten() -> None:
+    """What Celery tells past the log, and its warning of root, which fears pickles: it gets none,
+    and the edge warns of root once for all parts.
+    """
+    celerys_worker.safe_say = lambda *_: None
+    warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 def _register(app: Celery, worker: Worker, stage: Stage) -> None:

@@ -101,7 +101,12 @@ def test_its_three_parts_run_and_end_with_it(node: Node) -> None:
     exited = os.waitid(os.P_PID, node.pid, os.WEXITED | os.WNOWAIT)
     assert exited is not None
     assert (exited.si_code, exited.si_status) == (os.CLD_EXITED, 0)
-    assert "Traceback" not in log_of(node)
+    said = log_of(node)
+    assert "Traceback" not in said
+    assert said.count("runs as root") == (os.geteuid() == 0)
+    assert "withheld" not in said, "nothing is told that tells nothing"
+    assert "shutdown" not in said
+    assert said.count(": stopped\n") == 2
 
 
 @pytest.mark.parametrize(
