@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 _NOT_ACCEPTED = (*TO_SEND, DeliveryState.REFUSED)
 _WITHOUT_A_SET = "not sent, for not all that takes the place of earlier results is taken"
 _HELD = "held back: `release` in node.yaml is false"
+
+
+#: Outputs by destination and what there is to say of them.
+_Told = defaultdict[tuple[str, str], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ def bring(site: Site, job: Job, result: Report) -> None:
 
 def _send(site: Site, job: Job, result: Report) -> Left:
     """Send what is not there yet; a destination that is away does not hold up the others."""
-    refused, waiting, reasons = [], [], set()
+    refused: _Told = defaultdict(list)
+    waiting: _Told = defaultdict(list)
     lease = Lease(site, job)
     never: dict[int, str] = {}
     for one in site.settings.destinations:
@@ -63,13 +69,17 @@ def _send(site: Site, job: Job, result: Report) -> Left:
         if not row.counts or row.state is DeliveryState.THERE:
             continue
         why = never.get(row.id, "") or row.reason or row.state
-        told = f"{row.made.output} at {row.made.destination}: {why}"
-        if row.state is DeliveryState.REFUSED or row.id in never:
-            refused.append(told)
-        else:
-            waiting.append(told)
-            reasons.add(row.reason)
-    return Left(tuple(refused), tuple(waiting), held=reasons == {_HELD})
+        told = refused if row.state is DeliveryState.REFUSED or row.id in never else waiting
+        told[row.made.destination, why].append(row.made.output)
+    held = {why for _, why in waiting} == {_HELD}
+    return Left(_told(refused), _told(waiting), held)
+
+
+def _told(left: _Told) -> tuple[str, ...]:
+    """What is true of several objects at a destination is told once."""
+    return tuple(
+        f"{', '.join(outputs)} at {where}: {why}" for (where, why), outputs in left.items()
+    )
 
 
 def _is_too_old(site: Site, job: Job, left: Left) -> bool:

@@ -256,6 +256,9 @@ class DimseArchive:
             return Rejected(
                 f"{told}: it does not know {self._peer.calling_ae_title!r} as move destination"
             )
+        if service == "C-MOVE":
+            ours = self._peer.calling_ae_title
+            told += f"; does it reach {ours!r} at this node's host and port?"
         if status in _PASSING:
             return Unreachable(told)
         return Rejected(told)

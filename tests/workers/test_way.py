@@ -1145,6 +1145,7 @@ def test_what_is_not_a_test_is_held_back_without_release_and_goes_with_it(
         assert node.deliver()
         assert node.job(job).state is State.DELIVERING
         assert "held back: `release` in node.yaml is false" in node.job(job).reason
+        assert node.job(job).reason.count("held back") == 1
         assert pacs.files() == []
         assert pacs.said.count("Association Received") == calls > 0, "nobody even called"
 
