@@ -8,7 +8,7 @@ from dataclasses import asdict
 import typer
 from rich.table import Table
 
-from dicom_node.retention.survey import Use, survey
+from dicom_node.retention.survey import RESULTS, Use, survey
 from dicom_node.units import duration_text, size_text
 from workers.options import CONFIG, ConfigOption, JsonOption, configured, console, print_table
 from workers.plain import tell
@@ -52,8 +52,12 @@ def _table(used: list[Use]) -> Table:
     for name in ("count", "size", "stays", "may go early"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in used:
-        stays = "until it has ended" if one.seconds is None else duration_text(one.seconds)
-        table.add_row(
-            one.what, str(one.count), size_text(one.bytes), stays, size_text(one.early_bytes)
-        )
+        numbers = (str(one.count), size_text(one.bytes), _stays(one), size_text(one.early_bytes))
+        table.add_row(one.what, *numbers)
     return table
+
+
+def _stays(one: Use) -> str:
+    if one.seconds is not None:
+        return duration_text(one.seconds)
+    return "as its study" if one.what == RESULTS else "until it has ended"

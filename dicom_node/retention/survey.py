@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from dicom_node.ledger import kept
 from dicom_node.ledger.database import Database
@@ -18,6 +19,7 @@ _UNDER_WAY = "studies under way"
 _DONE = "studies done"
 _REFUSED = "studies refused, or without an image"
 _FAILED = "studies failed"
+RESULTS = "results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,8 @@ class Use:
     """Files of one kind: how many (studies, jobs or files) and how many bytes they take.
 
     ``seconds``: how long one stays, counted from its end or from when it came; None for those
-    that stay until their study has ended. ``early_bytes``: what would be deleted if the disk were
-    short now.
+    that stay until their study has ended, or as long as that. ``early_bytes``: what would be
+    deleted if the disk were short now.
     """
 
     what: str
@@ -45,18 +47,22 @@ def survey(database: Database, spool: Spool, retention: RetentionSection) -> lis
         Unreachable: the ledger does not answer.
     """
     others = (
-        ("results", spool.root / "results", retention.correctable),
         ("quarantine", spool.quarantine, retention.quarantine),
         ("being received", spool.incoming, retention.incoming),
     )
     return [
         *_studies(database, spool, retention),
         _priors(database, spool, retention),
+        *_made(spool, retention),
         *(
-            Use(what, sum(1 for _ in folder.glob("*")), size_of(folder), kept_for.total_seconds())
+            Use(what, _files(folder), size_of(folder), kept_for.total_seconds())
             for what, folder, kept_for in others
         ),
     ]
+
+
+def _files(folder: Path) -> int:
+    return sum(1 for one in folder.rglob("*") if one.is_file())
 
 
 def _studies(database: Database, spool: Spool, retention: RetentionSection) -> Iterable[Use]:
@@ -101,3 +107,16 @@ def _priors(database: Database, spool: Spool, retention: RetentionSection) -> Us
         seconds=retention.priors.total_seconds(),
         early_bytes=sum(sizes[one] for one in free),
     )
+
+
+def _made(spool: Spool, retention: RetentionSection) -> Iterable[Use]:
+    """What was made for jobs, which goes with their studies, and the headers, which stay."""
+    sizes = [
+        (size_of(spool.results(job)), size_of(spool.header(job)))
+        for job in spool.jobs_with_results()
+    ]
+    made = [whole - header for whole, header in sizes if whole > header]
+    yield Use(RESULTS, len(made), sum(made), None)
+    headers = [header for _, header in sizes if header]
+    stay = retention.correctable.total_seconds()
+    yield Use("headers of films", len(headers), sum(headers), stay)

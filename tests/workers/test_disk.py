@@ -40,6 +40,13 @@ def site(tmp_path: Path) -> Site:
             )
     spool.prior("1.99").mkdir()
     (spool.prior("1.99") / "1.2.dcm").write_bytes(bytes(5000))
+    for path, size in (("a.dcm", 0), ("film.dcm", 70), ("picture.png", 30)):
+        place = spool.results(1) / ("pacs" if size == 0 else "") / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(bytes(size or 200))
+    spool.header(2).parent.mkdir()
+    spool.header(2).write_bytes(bytes(50))
+    (spool.incoming / "of-an-edge").mkdir()
     (spool.quarantine / "a.dcm").write_bytes(bytes(300))
     arrivals.quarantined(database, PurePosixPath("quarantine/a.dcm"), "not readable")
     with database.writing() as connection:
@@ -61,7 +68,8 @@ def test_disk_tells_what_takes_how_much_and_what_may_go(site: Site) -> None:
         "studies refused, or without an image": (1, 8000, 0),
         "studies failed": (1, 9000, 0),
         "earlier studies": (1, 5000, 5000),
-        "results": (0, 0, 0),
+        "results": (1, 230, 0),
+        "headers of films": (2, 120, 0),
         "quarantine": (1, 300, 0),
         "being received": (0, 0, 0),
     }
@@ -72,6 +80,8 @@ def test_people_get_a_table_and_check_the_same_line(site: Site) -> None:
     line, *table = told.splitlines()
     assert "below 2.0 MiB room is made (22.5 KiB may go now), below 1.0 MiB nothing" in line
     assert any("studies done" in row and "7 days" in row for row in table)
+    assert any("results" in row and "as its study" in row for row in table)
+    assert any("headers of films" in row and "365 days" in row for row in table)
     assert any("studies under way" in row and "until it has ended" in row for row in table)
 
     assert "room is made (22.5 KiB may go now)" in site.command("check").stdout
