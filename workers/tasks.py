@@ -19,9 +19,9 @@ from celery.exceptions import SecurityWarning
 
 from dicom_node import logs, queue, tls
 from dicom_node.errors import Misconfigured, NodeError
-from dicom_node.ledger import jobs, leases
+from dicom_node.ledger import jobs, leases, standing
 from dicom_node.ledger.jobs import Stage
-from models.engines import ENGINES
+from models.engines import ENGINES, LOOKS
 from models.engines.base import Engine, EngineOptions
 from workers import owners, way
 from workers.consuming import Retold
@@ -101,7 +101,9 @@ class Worker:
         try:
             return self.engine is not None
         except Misconfigured as error:
-            log.error("nothing can be read: %s", error)  # noqa: TRY400 - no bug of ours
+            # At its start the worker said so already, unless it shows by loading only.
+            if standing.explain(self.site.database, jobs.READ, f"cannot be read yet: {error}"):
+                _say_unreadable(error)
             return False
 
 
@@ -111,19 +113,34 @@ def open_engine(configuration: Configuration) -> Engine:
     Raises:
         Misconfigured: the weights cannot be loaded; one line that says how to get them.
     """
+    return ENGINES[configuration.settings.engine.name](_options(configuration))
+
+
+def _options(configuration: Configuration) -> EngineOptions:
     section = configuration.settings.engine
-    options = EngineOptions(
+    return EngineOptions(
         model=section.model,
         revision=section.revision,
         device=section.device,
         max_new_tokens=section.max_new_tokens,
         threads=section.threads,
     )
-    return ENGINES[section.name](options)
+
+
+def _say_unreadable(error: Misconfigured) -> None:
+    log.error("nothing can be read: %s", error)
 
 
 def run_reader(configuration: Configuration) -> None:
-    """Run the GPU worker: one process, one study at a time, stopped when one takes too long."""
+    """Run the GPU worker: one process, one study at a time, stopped when one takes too long.
+
+    Weights that are not there are told at once. It runs all the same: they may come, and the
+    studies wait.
+    """
+    try:
+        LOOKS[configuration.settings.engine.name](_options(configuration))
+    except Misconfigured as error:
+        _say_unreadable(error)
     limit = configuration.settings.limits.reading_seconds
     _run(
         configuration,

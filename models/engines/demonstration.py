@@ -45,6 +45,15 @@ def open_engine(options: EngineOptions) -> Gemma:
     return open_shipped(folder(), options)
 
 
+def look(_: EngineOptions) -> None:
+    """See, without loading anything, whether the checkpoint is whole.
+
+    Raises:
+        Misconfigured: it is not.
+    """
+    _check(folder())
+
+
 def open_shipped(checkpoint: Path, options: EngineOptions) -> Gemma:
     """Load a checkpoint beside which its digest is written, and no other than that.
 

@@ -33,6 +33,16 @@ def open_engine(options: EngineOptions) -> Gemma:
     return open_folder("transformers", weights.locate(options.model, options.revision), options)
 
 
+def look(options: EngineOptions) -> None:
+    """See, within a moment and without loading or fetching anything, whether it can be opened.
+
+    Raises:
+        Misconfigured: there is no such folder, or it lacks what a model needs.
+    """
+    if folder := weights.here(options.model, options.revision):
+        weights.check(folder)
+
+
 def open_folder(name: str, folder: Path, options: EngineOptions, model: str = "") -> Gemma:
     """Load the model that a folder holds, for the engine of this name, and ask it once.
 

@@ -49,6 +49,15 @@ def locate(model: str | None, revision: str | None) -> Path:
         Misconfigured: neither a folder nor a hub id with its revision, or the hub does not give
             it; one line that says how to get the weights and under which licence they come.
     """
+    return here(model, revision) or _fetch(model or "", revision or "")
+
+
+def here(model: str | None, revision: str | None) -> Path | None:
+    """The folder of a model; None where it is a hub id with its revision.
+
+    Raises:
+        Misconfigured: it is neither.
+    """
     if not model:
         raise Misconfigured(
             f"engine.model is empty: name a folder that holds the weights, or {_MEDGEMMA} with "
@@ -64,7 +73,7 @@ def locate(model: str | None, revision: str | None) -> Path:
             f"engine.revision: the weights of {model} must be pinned; write the commit (40 "
             f"hexadecimal digits) that https://huggingface.co/{model}/commits/main shows"
         )
-    return _fetch(model, revision or "")
+    return None
 
 
 def kind(folder: Path) -> Weights:

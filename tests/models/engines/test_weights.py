@@ -11,6 +11,10 @@ from threading import Thread
 
 import pytest
 
+from dicom_node.errors import Misconfigured
+from models.engines import LOOKS
+from models.engines.base import EngineOptions
+
 HUB_ID = "google/medgemma-1.5-4b-it"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 _PROGRAM = f"""
@@ -75,3 +79,19 @@ def test_what_the_hub_refuses_is_one_clear_line(
     assert HUB_ID in line
     assert why in line
     assert f"https://huggingface.co/{HUB_ID}" in line
+
+
+def test_a_look_finds_what_is_missing_and_loads_and_fetches_nothing(tmp_path: Path) -> None:
+    def look(model: str, revision: str | None = None) -> None:
+        LOOKS["transformers"](EngineOptions(model, revision, "auto"))
+
+    with pytest.raises(Misconfigured, match="there is no folder"):
+        look(str(tmp_path / "gone"))
+    with pytest.raises(Misconfigured, match=r"holds no config\.json"):
+        look(str(tmp_path))
+    with pytest.raises(Misconfigured, match="must be pinned"):
+        look(HUB_ID)
+    with hub(403, "GatedRepo") as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_ENDPOINT", address)
+        look(HUB_ID, REVISION)
+    LOOKS["demonstration"](EngineOptions(None, None, "auto"))
