@@ -46,7 +46,7 @@ def retract(site: Site, number: int, reason: Reason) -> str:
     count, places = len(standing.rows), len(notes)
     return (
         f"job {number} is retracting: {count} object(s) at {places} destination(s); "
-        f"`dicom-node show {number}` tells how it goes on"
+        f"`dicom-node show {number}` tells how it goes on{_others(site, job)}"
     )
 
 
@@ -76,6 +76,16 @@ def forget(site: Site, number: int) -> str:
     received.forget(site.database, number, study, delete_files)
     whose.forget(spool, study)
     return f"{len(deleted)} received file(s) of the study deleted; it can be sent again, corrected"
+
+
+def _others(site: Site, job: Job) -> str:
+    """Of the same study: what has sent something too, or is about to."""
+    told = ""
+    for one in revisions.listing(site.database, job.study_instance_uid):
+        over = one.state.is_final or one.state is State.RETRACTING
+        if one.id != job.id and (not over or corrections.of(site.database, one).rows):
+            told += f"; job {one.id} of the same study is {one.state}: that stays"
+    return told
 
 
 def _notes(

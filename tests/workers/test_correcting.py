@@ -296,7 +296,8 @@ def test_a_retraction_that_failed_goes_on_also_under_a_later_revision(
     first = read(node, films.first)
     deliver(node, first)
     second = read(node, films.late)
-    retracting.retract(node.site, first, Reason.SAFETY)
+    told = retracting.retract(node.site, first, Reason.SAFETY)
+    assert told.endswith(f"; job {second} of the same study is read: that stays")
     assert deliver(node, second) is State.DONE
     refused_retraction(node, first, monkeypatch)
     assert node.job(first).state is State.FAILED
