@@ -185,9 +185,10 @@ def test_a_late_report_makes_the_study_due_at_once(node: Node, film: Path) -> No
 
 
 def test_a_report_that_comes_while_another_destination_is_served_makes_the_study_due_at_once(
-    node: Node, film: Path
+    node: Node, film: Path, ledger_url: str
 ) -> None:
     """The sender has looked for it already, and would look again much later."""
+    node.open(ledger={"url": ledger_url})
 
     def reports_and_has_no_room(_: Any) -> int:
         if not archive.reported:
