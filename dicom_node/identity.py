@@ -88,6 +88,15 @@ def conflict(one: Patient, other: Patient) -> str:
     return "Patient's Name" if different else ""
 
 
+def of_two(one: Patient, other: Patient) -> str:
+    """The attribute by which two objects of one study are of two patients; empty if they may be of
+    one. An object with a Patient ID and one without are of two.
+    """
+    if bool(_plain(one.id)) != bool(_plain(other.id)):
+        return "Patient ID"
+    return conflict(one, other)
+
+
 def merged(patients: Sequence[Patient]) -> Patient:
     """What several data sets state of one patient, between whom there is no :func:`conflict`: of
     each attribute the first that is stated. None may state something alone and unseen.

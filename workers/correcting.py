@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dicom_node import outputs, whose
 from dicom_node.errors import BadStudy
+from dicom_node.ledger import jobs, readings
 from dicom_node.ledger.deliveries import REJECTION, Delivery, Made
 from dicom_node.ledger.jobs import Job
-from dicom_node.outputs import Material, Reference, rejection
+from dicom_node.outputs import Material, Reference, rejection, source
 from dicom_node.outputs.rejection import Reason, Rejection
-from dicom_node.outputs.source import keep_header
 from dicom_node.report import Report
 from workers.places import Place
 from workers.site import Site
@@ -42,7 +43,8 @@ def superseding(
     earlier = any(row.job != place.job.id for row in named)
     who = f"revision {place.job.revision} of the results" if earlier else "a new reading"
     why = f"{who} takes their place"
-    return [note(place, material, named, output=REJECTION, reason=Reason.QUALITY, why=why)]
+    about = _about(place, material, max(row.job for row in named))
+    return [note(place, about, named, output=REJECTION, reason=Reason.QUALITY, why=why)]
 
 
 def note(
@@ -63,7 +65,7 @@ def note(
 
 def keep(site: Site, job: Job, result: Report, film: Path) -> None:
     """Keep of the film what a note needs; retention deletes the film long before it."""
-    keep_header(film, result.film, site.spool.header(job.id))
+    source.keep_header(film, result.film, site.spool.header(job.id))
     whose.keep(site.spool, job.study_instance_uid, job.id)
 
 
@@ -78,6 +80,18 @@ def header(site: Site, job: Job, result: Report) -> Path:
         if path.exists():
             return path
     raise BadStudy("the header of the film is no longer in the spool (see retention)")
+
+
+def _about(place: Place, material: Material, job: int) -> Material:
+    """What a note is made from that takes back results of a job: it is about the film that these
+    are about, and has their identity, in whatever words a later film states it.
+    """
+    if job == place.job.id:
+        return material
+    earlier = jobs.get(place.site.database, job)
+    path = header(place.site, earlier, readings.of(earlier))
+    film, _ = source.whose(path, material.report.film)
+    return replace(material, current=path, report=replace(material.report, film=film))
 
 
 def _reference(job: Job, row: Delivery) -> Reference:

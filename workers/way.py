@@ -37,7 +37,7 @@ from dicom_node.report import NotReadBecause, Prior, PriorOutcome, Report
 from dicom_node.rules import Plan
 from dicom_node.study import Study
 from models.engines.base import Engine
-from workers import building, counting, following, late_priors, reading, sending
+from workers import building, counting, following, late_priors, persons, reading, sending
 from workers.away import disk_may_be
 from workers.site import Site
 
@@ -109,6 +109,7 @@ def fetch(site: Site, job: Job) -> None:
     plan = plan_of(site, job)
     if revisions.is_behind(site.database, job):
         raise Unreachable("an earlier revision of this study is still on its way")
+    persons.guard(site, job, lambda: _study(site, job).patient)
     until = late_priors.until(site, job, plan)
     prior = _search(site, job, plan)
     if until is not None and prior.film is None:
@@ -168,6 +169,7 @@ def deliver(site: Site, job: Job) -> None:
         _end(site, job, State.DONE, f"revision {later} takes its place")
         return
     result = readings.of(job)
+    persons.guard(site, job, lambda: persons.of_film(site, job, result))
     if not building.is_built(site, job):
         building.build(site, job, result, *films(site, job, result))
     sending.bring(site, job, result)

@@ -10,6 +10,7 @@ identity, nor is quoted in a warning.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_node.durable import OF_A_DISK
 from dicom_node.errors import BadStudy, Unreachable
-from dicom_node.headers import UNDECODABLE, elements
+from dicom_node.headers import CORRUPT, UNDECODABLE, elements, patient_of
 from dicom_node.outputs.files import write
 from dicom_node.report import Film, Report
+from dicom_node.study import Patient
 
 #: Of the modules Patient, Clinical Trial Subject, General Study and SOP Common (PS3.3 C.7.1.1,
 #: C.7.1.3, C.7.2.1, C.12.1): whatever tells patients, studies and orders apart.
@@ -92,12 +94,7 @@ def read(path: Path, film: Film) -> Dataset:
         BadStudy: not a DICOM file, or not that film.
         Unreachable: the disk cannot be read now.
     """
-    try:
-        header = dcmread(path, stop_before_pixels=True)
-    except (OSError, *UNDECODABLE) as error:
-        if isinstance(error, OSError) and error.errno in OF_A_DISK:
-            raise Unreachable(f"the file of a film cannot be read: {error.strerror}") from None
-        raise BadStudy("the file of a film cannot be read") from None
+    header = _read(path)
     stated = (
         header.get("StudyInstanceUID"),
         header.get("SOPInstanceUID"),
@@ -108,6 +105,30 @@ def read(path: Path, film: Film) -> Dataset:
     if stated != named:
         raise BadStudy("a file is not the film that the report names")
     return header
+
+
+def whose(path: Path, film: Film) -> tuple[Film, Patient]:
+    """The film whose header lies in a file, and whose it is; ``film`` is another one of its study.
+
+    Raises:
+        BadStudy: not a DICOM file, or not a film of that study.
+        Unreachable: the disk cannot be read now.
+    """
+    header = _read(path)
+    if header.get("StudyInstanceUID") != film.study_instance_uid:
+        raise BadStudy("a file is not of the study of the film that the report names")
+    try:
+        found = replace(
+            film,
+            series_instance_uid=str(header.SeriesInstanceUID),
+            sop_class_uid=str(header.SOPClassUID),
+            sop_instance_uid=str(header.SOPInstanceUID),
+            rows=int(header.Rows),
+            columns=int(header.Columns),
+        )
+        return found, patient_of(header)
+    except CORRUPT:
+        raise BadStudy("the file of a film cannot be read") from None
 
 
 def keep_header(path: Path, film: Film, goal: Path) -> None:
@@ -203,6 +224,15 @@ def reference(film: Film, frames: list[int] | None = None) -> Dataset:
     if frames:
         item.ReferencedFrameNumber = frames
     return item
+
+
+def _read(path: Path) -> Dataset:
+    try:
+        return dcmread(path, stop_before_pixels=True)
+    except (OSError, *UNDECODABLE) as error:
+        if isinstance(error, OSError) and error.errno in OF_A_DISK:
+            raise Unreachable(f"the file of a film cannot be read: {error.strerror}") from None
+        raise BadStudy("the file of a film cannot be read") from None
 
 
 def _text(value: object) -> str:

@@ -15,7 +15,7 @@ from pydicom import Dataset, dcmread
 
 from dicom_node import names
 from dicom_node.headers import read_study
-from dicom_node.identity import PROVISIONAL, same_patient
+from dicom_node.identity import PROVISIONAL, of_two, same_patient
 from dicom_node.names import Likeness
 from dicom_node.study import Patient
 
@@ -246,3 +246,12 @@ def test_other_patient_ids_are_never_used(tmp_path: Path) -> None:
         [chest(tmp_path / "2.dcm", PatientID="OLD-1", OtherPatientIDsSequence=[other_id])]
     )
     assert same_patient(current.patient, earlier.patient).reason == "Patient ID differs"
+
+
+def test_objects_of_one_study_are_of_two_patients_where_they_contradict_or_one_has_no_id() -> None:
+    """It needs no proof, as it does of two studies: what is provisional or missing is no doubt."""
+    unknown = Patient("TRAUMA-1", "", "Unknown^Male", None, "")
+    assert of_two(unknown, Patient("TRAUMA-1 ", "HERE", "", None, "M")) == ""
+    assert of_two(unknown, Patient("TRAUMA-2", "", "Unknown^Male", None, "")) == "Patient ID"
+    assert of_two(unknown, Patient(" ", "", "Unknown^Male", None, "")) == "Patient ID"
+    assert of_two(unknown, Patient("TRAUMA-1", "", "Roe^Jane", None, "")) == "Patient's Name"

@@ -248,3 +248,17 @@ def stored(keyword: str, value: bytes, pad: bytes = b" ") -> RawDataElement:
     tag = BaseTag(tag_for_keyword(keyword) or 0)
     value += pad * (len(value) % 2)
     return RawDataElement(tag, dictionary_VR(tag), len(value), value, 0, False, True)
+
+
+def test_whose_a_kept_header_is_and_of_which_film(film: Path, tmp_path: Path) -> None:
+    """Another one than the report is on; neither a film without a size nor one of another study."""
+    other = {"StudyInstanceUID": dcmread(film).StudyInstanceUID, "PatientID": "OTHER"}
+    path = chest(tmp_path / "other.dcm", **other)
+    source.keep_header(path, film_of(path), tmp_path / "kept.dcm")
+    found, patient = source.whose(tmp_path / "kept.dcm", film_of(film))
+    assert source.read(tmp_path / "kept.dcm", found)
+    assert patient.id == "OTHER"
+    for elements in ({"StudyInstanceUID": "1.2.3"}, {"Rows": None}):
+        bad = chest(tmp_path / "bad.dcm", **(other | elements))
+        with pytest.raises(BadStudy):
+            source.whose(bad, film_of(film))
