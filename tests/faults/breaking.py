@@ -23,7 +23,7 @@ from faults.plan import ODD
 from faults.sender import NO_ASSOCIATION
 from faults.stage import FAKETIME, Stage, process_of, runs
 from nodes import AE_TITLE
-from peers import HOST, Server
+from peers import HOST, Redis, Server
 from sqlalchemy import update
 
 from dicom_node.ledger import jobs, tables
@@ -130,11 +130,24 @@ def kill_redis(met: Met) -> str:
 
 
 def flush_redis(met: Met) -> str:
+    return _tell(_redis(met), "FLUSHALL") or AWAY
+
+
+def make_redis_read_only(met: Met) -> str:
+    """A failover: what was the server is a replica for a while."""
     server = _redis(met)
-    with suppress(OSError), socket.create_connection((HOST, server.port), timeout=5) as line:
-        line.sendall(b"FLUSHALL\r\n")
-        return line.recv(64).decode().strip()
-    return AWAY
+    with met.stage.alone(server):
+        told = _tell(server, f"REPLICAOF {HOST} 1")
+        time.sleep(met.dice.uniform(1, 5))
+        _tell(server, "REPLICAOF NO ONE")
+    return "it wrote nothing" if told else AWAY
+
+
+def put_garbage_into_redis(met: Met) -> str:
+    """What is no message, where workers look for messages."""
+    server = _redis(met)
+    told = [_tell(server, f"LPUSH {stage.name} garbage") for stage in jobs.STAGES]
+    return "a message to each stage" if all(told) else AWAY
 
 
 def freeze_redis(met: Met) -> str:
@@ -273,6 +286,15 @@ def _redis(met: Met) -> Server:
     return met.stage.redis
 
 
+def _tell(server: Server, command: str) -> str:
+    """What Redis says to a command; nothing where it is away."""
+    assert isinstance(server, Redis)
+    with suppress(OSError), socket.create_connection((HOST, server.port), timeout=5) as line:
+        line.sendall(f"{command}\r\n".encode())
+        return line.recv(64).decode().strip()
+    return ""
+
+
 def _has_small_disk(stage: Stage) -> bool:
     return stage.disk_is_small
 
@@ -324,6 +346,8 @@ FAULTS: dict[str, Fault] = {
     "Redis killed and restarted": Fault(kill_redis, needs=_has_redis),
     "Redis flushed": Fault(flush_redis, needs=_has_redis),
     "Redis frozen": Fault(freeze_redis, needs=_has_redis),
+    "Redis read-only": Fault(make_redis_read_only, needs=_has_redis),
+    "Redis holds garbage": Fault(put_garbage_into_redis, needs=_has_redis),
     "Orthanc stopped": Fault(stop_orthanc),
     "Orthanc killed": Fault(kill_orthanc),
     "Orthanc frozen": Fault(freeze_orthanc),
