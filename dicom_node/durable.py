@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 #: What a disk says, one behind a network too, and no bug of this program brings about.
@@ -23,6 +24,19 @@ OF_A_DISK = frozenset(
         errno.ESTALE,
     }
 )
+#: Where a disk has a limit of files, each that can still be made counts as so much room.
+_BYTES_A_FILE = 1024**2
+_LOOKING = threading.Lock()
+TOO_LITTLE = "too little room would be left on the disk (receive.disk_reserve)"
+
+
+def free_bytes(folder: Path) -> int:
+    """Room left on the disk of a folder. A disk may run out of files (inodes) before it runs out
+    of bytes; a study takes some of them.
+    """
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    return min(free, disk.f_favail * _BYTES_A_FILE) if disk.f_files else free
 
 
 def flush(path: Path) -> None:
@@ -48,15 +62,21 @@ def aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
 
 
-def write(path: Path, content: bytes, *, replace: bool = True) -> bool:
+def write(path: Path, content: bytes, *, replace: bool = True, least_free: int = 0) -> bool:
     """Write a file whole or not at all: aside, flushed, then named.
 
     Without ``replace`` a file that is there stays as it is; returns whether this one was written.
+
+    Raises:
+        OSError: the disk does not take it, or would have less than ``least_free`` bytes left.
     """
     make_folder(path.parent)
     unnamed = aside(path)
     try:
-        with unnamed.open("xb") as file:
+        # One at a time: each looks at what the others have left.
+        with _LOOKING if least_free else nullcontext(), unnamed.open("xb") as file:
+            if least_free and free_bytes(path.parent) - len(content) < least_free:
+                raise OSError(errno.ENOSPC, TOO_LITTLE)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -108,6 +108,18 @@ class ReceiveSection(Section):
         """With less free on the disk, room is made."""
         return 2 * self.disk_reserve if self.disk_low is None else self.disk_low
 
+    @property
+    def least_for_priors(self) -> int:
+        """With less free on the disk, no earlier study is fetched."""
+        return self.disk_reserve * 3 // 4
+
+    @property
+    def least_for_results(self) -> int:
+        """No result leaves less free on the disk: the ledger has to go on, so that what is built
+        can be delivered and deleted.
+        """
+        return self.disk_reserve // 4
+
 
 def _callers(value: Any) -> Any:
     """One name or several, for each AE title."""

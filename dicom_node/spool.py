@@ -126,7 +126,7 @@ class Spool:
 
     def free_bytes(self) -> int:
         """Room left on the disk."""
-        return shutil.disk_usage(self.root).free
+        return durable.free_bytes(self.root)
 
     def file(self, received: Path, folder: Path, sop_instance_uid: str) -> tuple[Path, Filed]:
         """Put a received file in its place so that it survives a loss of power.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from dicom_node import outputs, rules
-from dicom_node.errors import Unreachable
-from dicom_node.ledger import corrections, deliveries, leases
-from dicom_node.ledger.deliveries import RETRACTION, Made
+from dicom_node import durable, outputs, rules
+from dicom_node.errors import NodeError, Unreachable
+from dicom_node.ledger import corrections, deliveries, jobs, leases
+from dicom_node.ledger.corrections import Standing
+from dicom_node.ledger.deliveries import REJECTION, RETRACTION, DeliveryState, Made
 from dicom_node.ledger.jobs import Job
 from dicom_node.outputs import Material
 from dicom_node.report import Report
+from dicom_node.retention.deleting import delete_result
 from workers import correcting
 from workers.correcting import superseded_by, superseding
 from workers.places import Place
@@ -25,10 +29,42 @@ def build(site: Site, job: Job, result: Report, current: Path, prior: Path | Non
 
     Raises:
         BadStudy: the report does not fit the vocabulary or the film.
-        Unreachable: an earlier revision is being sent just now, or the disk takes nothing.
+        Unreachable: an earlier revision is being sent just now, or the disk is short of room.
     """
-    rule = rules.rule_named(result.rule, site.configuration.rules)
     standing = corrections.before(site.database, job)
+    with _alone_when_short(site):
+        try:
+            made = _made(site, job, result, (current, prior), standing)
+            correcting.keep(site, job, result, current)
+        except (NodeError, OSError):
+            _discard(site, job)
+            raise
+    corrections.take_place(site.database, job, made, standing)
+
+
+def is_built(site: Site, job: Job) -> bool:
+    """Whether the results of a job were made since the last of them were withdrawn."""
+    return any(
+        row.made.retractions == job.retractions and row.made.output != RETRACTION
+        for row in deliveries.of_job(site.database, job.id)
+    )
+
+
+def make_room(site: Site, job: Job) -> None:
+    """Delete, when the disk is short, what was made for a job and is at its destinations: the next
+    study need not wait until the edge looks.
+    """
+    if site.spool.free_bytes() < site.settings.receive.low_bytes:
+        for row in deliveries.of_job(site.database, job.id):
+            if row.state is DeliveryState.THERE:
+                delete_result(site.spool, row.made.path)
+
+
+def _made(
+    site: Site, job: Job, result: Report, films: tuple[Path, Path | None], standing: Standing
+) -> list[Made]:
+    rule = rules.rule_named(result.rule, site.configuration.rules)
+    least_free = site.settings.receive.least_for_results
     made: list[Made] = []
     for destination in site.settings.destinations:
         stands = standing.at(destination.name)
@@ -36,8 +72,8 @@ def build(site: Site, job: Job, result: Report, current: Path, prior: Path | Non
             report=result,
             vocabulary=site.configuration.vocabulary,
             profile=site.settings.profile(destination.profile),
-            current=current,
-            prior=prior,
+            current=films[0],
+            prior=films[1],
             series=site.settings.result_series,
             predecessors=correcting.predecessors(job, stands),
         )
@@ -48,16 +84,38 @@ def build(site: Site, job: Job, result: Report, current: Path, prior: Path | Non
             if not leases.renew(site.database, job, longest_task_seconds(site.settings)):
                 raise Unreachable("somebody else has this study by now")
             output = reference.output
-            outputs.write(dataset, place.path(output))
+            outputs.write(dataset, place.path(output), least_free=least_free)
             results.append(place.row(output, reference, superseded_by(output, stands)))
         made += [*results, *superseding(place, material, stands, results)]
-    correcting.keep(site, job, result, current)
-    corrections.take_place(site.database, job, made, standing)
+    return made
 
 
-def is_built(site: Site, job: Job) -> bool:
-    """Whether the results of a job were made since the last of them were withdrawn."""
-    return any(
-        row.made.retractions == job.retractions and row.made.output != RETRACTION
-        for row in deliveries.of_job(site.database, job.id)
-    )
+@contextmanager
+def _alone_when_short(site: Site) -> Iterator[None]:
+    """When the disk is short one study after the other is built: several at once would each take
+    the room that another one needs to be whole.
+
+    Raises:
+        Unreachable: nothing is built for now.
+    """
+    receive, spool = site.settings.receive, site.spool
+    short = spool.free_bytes() < receive.low_bytes
+    with durable.alone(spool.root) if short else nullcontext():
+        if spool.free_bytes() < receive.least_for_results:
+            raise Unreachable("its results wait for room on the disk (receive.disk_reserve)")
+        yield
+
+
+def _discard(site: Site, job: Job) -> None:
+    """Of results that are not whole nothing can be sent, and others need the room: the same report
+    makes the same ones again. Nothing of them is in the ledger yet.
+    """
+    with site.database.reading() as connection:
+        if not jobs.holds(connection, job):  # they are of who has the job by now
+            return
+    for destination in site.settings.destinations:
+        place = Place(site, job, destination.name, job.retractions)
+        for output in (*outputs.OUTPUTS, REJECTION):
+            place.path(output).unlink(missing_ok=True)
+        with suppress(OSError):  # what withdraws earlier ones is there, or nothing was
+            place.path(REJECTION).parent.rmdir()

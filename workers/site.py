@@ -70,7 +70,9 @@ class Site:
         section = self.settings.archive
         if section is None:
             return None
-        return ARCHIVES[section.protocol](self.settings.peer("archive", section), section.retrieve)
+        peer = self.settings.peer("archive", section)
+        least_free = self.settings.receive.least_for_priors
+        return ARCHIVES[section.protocol](peer, section.retrieve, least_free)
 
 
 def configure(path: Path) -> Configuration:

@@ -174,6 +174,7 @@ def deliver(site: Site, job: Job) -> None:
         building.build(site, job, result, *films(site, job, result))
     sending.bring(site, job, result)
     _end(site, job, *_ending(result))
+    building.make_room(site, job)
 
 
 def retract(site: Site, job: Job) -> None:
@@ -246,6 +247,8 @@ def _search(site: Site, job: Job, plan: Plan) -> Prior:
 
     def retrieve(series: FoundSeries, seconds: float) -> list[Path]:
         study = series.study_instance_uid
+        if site.spool.free_bytes() < site.settings.receive.least_for_priors:
+            raise Unreachable("the disk is short of room (receive.disk_reserve)")
         # What the archive still has under way when we give up must not become a study either.
         counts_for = seconds + section.timeout_seconds
         with retrieving(site.database, job.id, study, section.ae_title, counts_for) as message_id:

@@ -77,9 +77,12 @@ _SYNTAXES = (
 class DimseArchive:
     """An archive that speaks DIMSE."""
 
-    def __init__(self, peer: Peer, retrieve: str) -> None:
-        """``retrieve`` is ``c-get`` or ``c-move``; the latter needs our title known there."""
+    def __init__(self, peer: Peer, retrieve: str, least_free: int = 0) -> None:
+        """``retrieve`` is ``c-get`` or ``c-move``; the latter needs our title known there. What
+        comes by C-GET leaves ``least_free`` bytes free on the disk.
+        """
         self._peer = peer
+        self._least_free = least_free
         self._moves = retrieve == "c-move"
 
     def find_studies(self, patient: Patient) -> list[FoundStudy]:
@@ -211,7 +214,8 @@ class DimseArchive:
         def store(event: Any) -> int:
             try:
                 uid = checked_uid(str(event.request.AffectedSOPInstanceUID))
-                durable.write(into / f"{uid}.dcm", event.encoded_dataset())
+                content = event.encoded_dataset()
+                durable.write(into / f"{uid}.dcm", content, least_free=self._least_free)
             except OSError as error:
                 log.warning("a prior answered A700: %s", error.strerror)
                 return _OUT_OF_RESOURCES

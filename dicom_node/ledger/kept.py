@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -101,6 +101,22 @@ def jobs_of(database: Database, study: str) -> list[int]:
     rows = select(jobs.c.id).where(jobs.c.study_instance_uid == study)
     with database.reading() as connection:
         return list(connection.execute(rows).scalars())
+
+
+def there(database: Database, studies: Iterable[str]) -> Iterator[PurePosixPath]:
+    """Files, below the spool, that were made of these studies and are at their destinations,
+    verified there where that is asked for: nothing reads them any more.
+    """
+    for some in batches(studies):
+        rows = (
+            select(deliveries.c.path)
+            .join(jobs)
+            .where(jobs.c.study_instance_uid.in_(some), deliveries.c.state == DeliveryState.THERE)
+            .order_by(deliveries.c.id)
+        )
+        with database.reading() as connection:
+            found = list(connection.execute(rows).scalars())
+        yield from map(PurePosixPath, found)
 
 
 def studies_of(database: Database, numbers: Iterable[int]) -> dict[int, str]:

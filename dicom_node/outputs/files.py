@@ -27,16 +27,16 @@ def encode(dataset: Dataset) -> bytes:
     return buffer.getvalue()
 
 
-def write(dataset: Dataset, path: Path) -> None:
+def write(dataset: Dataset, path: Path, *, least_free: int = 0) -> None:
     """Write a file whole or not at all: aside, flushed, then renamed into place.
 
     Folders that are missing are made.
 
     Raises:
-        Unreachable: the disk does not take it.
+        Unreachable: the disk does not take it, or would have less than ``least_free`` bytes left.
     """
     try:
-        durable.write(path, encode(dataset))
+        durable.write(path, encode(dataset), least_free=least_free)
     except OSError as error:
         raise Unreachable(f"a result cannot be written: {error.strerror}") from None
 

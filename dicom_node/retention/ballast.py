@@ -11,6 +11,7 @@ from dicom_node.spool import Spool
 
 _NAME = "ballast"
 _BYTES = 4 * 1024 * 1024
+_NOTHING = 1024 * 1024
 
 
 def keep_ballast(spool: Spool, low_bytes: int) -> None:
@@ -23,6 +24,6 @@ def keep_ballast(spool: Spool, low_bytes: int) -> None:
 
 
 def drop_ballast(spool: Spool) -> None:
-    """Give the file up when less is free than it takes."""
-    if spool.free_bytes() < _BYTES:
+    """Give the file up when next to nothing is free; sooner, others than the ledger use it."""
+    if spool.free_bytes() < _NOTHING:
         (spool.root / _NAME).unlink(missing_ok=True)

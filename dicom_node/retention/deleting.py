@@ -9,7 +9,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dicom_node.ledger import kept
 from dicom_node.ledger.database import Database
@@ -47,6 +47,17 @@ def delete_results(spool: Spool, job: int) -> None:
                 path.unlink(missing_ok=True)
     with suppress(OSError):  # the header is there, or the folder is not
         folder.rmdir()
+
+
+def delete_result(spool: Spool, path: PurePosixPath) -> bool:
+    """Delete what is at its destination; False when that was done before."""
+    try:
+        (spool.root / path).unlink()
+    except FileNotFoundError:
+        return False
+    with suppress(OSError):  # others lie beside it
+        (spool.root / path).parent.rmdir()
+    return True
 
 
 def studies_here(spool: Spool) -> Iterator[str]:

@@ -10,7 +10,13 @@ from dicom_node.ledger import kept
 from dicom_node.ledger.database import Database
 from dicom_node.retention import rules
 from dicom_node.retention.ballast import drop_ballast
-from dicom_node.retention.deleting import FOR_ROOM, delete_study, priors_here, studies_here
+from dicom_node.retention.deleting import (
+    FOR_ROOM,
+    delete_result,
+    delete_study,
+    priors_here,
+    studies_here,
+)
 from dicom_node.sections import RetentionSection
 from dicom_node.spool import Spool
 
@@ -21,6 +27,7 @@ log = logging.getLogger(__name__)
 class Made:
     """What was deleted, and whether that was enough."""
 
+    results: int = 0
     priors: int = 0
     studies: int = 0
     enough: bool = False
@@ -40,14 +47,17 @@ def make_room(
     drop_ballast(spool)
     # A step at a time: each looks at the disk anew, for other edges make room as well.
     for kind in _deleted(database, spool, retention):
+        made.results += kind == "result"
         made.priors += kind == "prior"
         made.studies += kind == "study"
         if spool.free_bytes() >= low_bytes:
             made.enough = True
             break
-    if made.priors or made.studies:
+    if made.results or made.priors or made.studies:
         log.warning(
-            "the disk was short of room: %d earlier studies and %d studies deleted",
+            "the disk was short of room: %d result(s) that are at their destinations, %d earlier "
+            "studies and %d studies deleted",
+            made.results,
             made.priors,
             made.studies,
         )
@@ -55,6 +65,9 @@ def make_room(
 
 
 def _deleted(database: Database, spool: Spool, retention: RetentionSection) -> Iterator[str]:
+    for path in kept.there(database, studies_here(spool)):
+        if delete_result(spool, path):
+            yield "result"
     for prior in rules.free_priors(priors_here(spool), kept.needed(database)):
         if spool.delete_prior(prior.study_instance_uid, prior.since):
             yield "prior"

@@ -53,7 +53,7 @@ def survey(database: Database, spool: Spool, retention: RetentionSection) -> lis
     return [
         *_studies(database, spool, retention),
         _priors(database, spool, retention),
-        *_made(spool, retention),
+        *_made(database, spool, retention),
         *(
             Use(what, _files(folder), size_of(folder), kept_for.total_seconds())
             for what, folder, kept_for in others
@@ -109,14 +109,16 @@ def _priors(database: Database, spool: Spool, retention: RetentionSection) -> Us
     )
 
 
-def _made(spool: Spool, retention: RetentionSection) -> Iterable[Use]:
+def _made(database: Database, spool: Spool, retention: RetentionSection) -> Iterable[Use]:
     """What was made for jobs, which goes with their studies, and the headers, which stay."""
     sizes = [
         (size_of(spool.results(job)), size_of(spool.header(job)))
         for job in spool.jobs_with_results()
     ]
     made = [whole - header for whole, header in sizes if whole > header]
-    yield Use(RESULTS, len(made), sum(made), None)
+    delivered = kept.there(database, studies_here(spool))
+    early = sum(size_of(spool.root / path) for path in delivered)
+    yield Use(RESULTS, len(made), sum(made), None, early)
     headers = [header for _, header in sizes if header]
     stay = retention.correctable.total_seconds()
     yield Use("headers of films", len(headers), sum(headers), stay)

@@ -1,0 +1,125 @@
+"""A disk that the node's own results would fill: it goes on by itself once somebody takes them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+import backlog
+import disks
+import nodes
+import pytest
+from builders import chest, chest_picture
+from peers import StoreScp, storescu, wait_until
+
+from dicom_node.ledger import jobs
+from dicom_node.ledger.database import Database
+from dicom_node.ledger.jobs import State
+from dicom_node.spool import Spool
+
+MIB = 1024**2
+DISK, RESERVE = 32 * MIB, 12 * MIB
+SECONDS = 120
+WAITS = "room"
+
+
+class Least:
+    """The least that was free on a disk, looked at all the time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bytes = DISK
+        self._spool = Spool(folder)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.01):
+            self.bytes = min(self.bytes, self._spool.free_bytes())
+
+
+@contextmanager
+def site(folder: Path, pacs: StoreScp) -> Iterator[nodes.Site]:
+    written = nodes.Site(folder / "site")
+    there = nodes.peer(pacs, name="pacs", test=True, verify="none", commitment="none")
+    written.configure(
+        receive={"disk_reserve": f"{RESERVE} B"},
+        completion={"quiet_seconds": 0.5},
+        destinations=[there | {"profile": "ohif"}],
+        engine={"name": "free"},
+        log={"level": "INFO"},
+    )
+    with disks.small(written.data, f"size={DISK}"):
+        yield written
+
+
+def send(at: nodes.Site, film: Path, number: int) -> bool:
+    """A study of a film of 2.9 MB; whether it was answered 0000."""
+    chest(film, chest_picture(1200, 1200, number))
+    return storescu([film], at.port, "-xe", aec=nodes.AE_TITLE, check=False).returncode == 0
+
+
+def fill(at: nodes.Site, film: Path) -> int:
+    """Send studies until one is not accepted any more; how many were."""
+    for number in range(99):
+        if not send(at, film, number):
+            return number
+    raise AssertionError("the disk does not fill")
+
+
+@pytest.mark.parametrize("away", ["destination", "workers"])
+def test_a_disk_that_is_full_because_nobody_took_what_is_on_it_empties_itself(
+    tmp_path: Path, away: str
+) -> None:
+    """The node's own programs. No study may go sooner than after a day: what is sent makes room."""
+    with ExitStack() as stack:
+        pacs = StoreScp(tmp_path / "pacs", options=["--fork"])
+        at = stack.enter_context(site(tmp_path, pacs))
+        database = Database(f"sqlite:///{at.data}/ledger.sqlite3")
+        stack.callback(database.close)
+        parts = [backlog.Part(at, role) for role in ("edge", "worker", "sender")]
+        stack.enter_context(parts[0])
+        others = ExitStack()
+        stack.push(others)
+        if away == "destination":
+            others.enter_context(backlog.running(parts[1:]))
+        least = stack.enter_context(Least(at.data))
+
+        accepted = fill(at, tmp_path / "film.dcm")
+
+        if away == "destination":
+            wait_until(lambda: stands(database, accepted), "nothing is built any more", SECONDS)
+            waiting = jobs.listing(database, states=[State.DELIVERING])
+            assert any("pacs" in one.reason for one in waiting), "some wait for the destination"
+            assert any(WAITS in one.reason for one in waiting), "others for room"
+        stack.enter_context(pacs)
+        if away == "workers":
+            others.enter_context(backlog.running(parts[1:]))
+        done = [State.DONE]
+        wait_until(
+            lambda: len(jobs.listing(database, states=done)) == accepted, "all are done", SECONDS
+        )
+
+    assert len(pacs.files()) >= 3 * accepted
+    # What the ledger and the broker write beside is some kilobytes.
+    assert least.bytes > RESERVE // 4 - MIB // 2
+    for part in parts:
+        told = part.log.read_text()
+        assert "the ledger does not answer" not in told
+        assert "Traceback" not in told
+
+
+def stands(database: Database, accepted: int) -> bool:
+    """Whether each study was read, and has been tried to be delivered."""
+    every = jobs.listing(database, states=[State.DELIVERING])
+    return len(every) == accepted and all(one.reason and one.attempts > 1 for one in every)
