@@ -36,6 +36,7 @@ def _open(_: EngineOptions) -> Engine:
 
 
 cast("dict[str, object]", engines.ENGINES)["free"] = _open
+cast("dict[str, object]", engines.LOOKS)["free"] = lambda _: None
 
 if __name__ == "__main__":
     app()

@@ -91,6 +91,15 @@ def test_a_series_is_found_and_got(archive: Archive, tmp_path: Path) -> None:
     assert not archive.has_instance(got.StudyInstanceUID, got.SeriesInstanceUID, "1.2.3")
 
 
+def test_what_would_leave_too_little_room_is_not_kept(pacs: Peer, tmp_path: Path) -> None:
+    archive = ARCHIVES["dimse"](pacs, "c-get", 2**62)
+    (study, _) = archive.find_studies(read_study([film(tmp_path)]).patient)
+    (series,) = archive.find_series(study.study_instance_uid)
+    with pytest.raises((Rejected, Unreachable), match="C-GET with 0x"):
+        archive.retrieve(series, tmp_path / "prior", message_id=1, seconds=30)
+    assert list((tmp_path / "prior").iterdir()) == []
+
+
 def test_c_move_goes_to_our_own_title(pacs: Peer, tmp_path: Path) -> None:
     archive = ARCHIVES["dimse"](pacs, "c-move")
     patient = read_study([film(tmp_path)]).patient

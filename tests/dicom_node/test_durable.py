@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Barrier
 
+import disks
 import pytest
 
 from dicom_node import durable
@@ -34,6 +36,33 @@ def test_of_two_that_write_the_same_file_at_once_one_is_there_whole(
             assert sum(there) == 1
             assert replace or written == there
     assert len(list(tmp_path.iterdir())) == 20, "nothing is left aside"
+
+
+def test_what_would_leave_too_little_room_is_not_written_by_several_at_once_either(
+    tmp_path: Path,
+) -> None:
+    with disks.small(tmp_path / "disk", "size=8m") as disk:
+        together = Barrier(4)
+
+        def write(number: int) -> bool:
+            together.wait(30)
+            with suppress(OSError):
+                return durable.write(disk / str(number), bytes(2 * _LARGE), least_free=5 * _LARGE)
+            return False
+
+        with ThreadPoolExecutor(4) as writers:
+            assert sum(writers.map(write, range(4))) == 1
+        assert len(list(disk.iterdir())) == 1, "nothing is left aside"
+        assert durable.free_bytes(disk) >= 5 * _LARGE
+
+
+def test_a_disk_without_files_left_has_no_room(tmp_path: Path) -> None:
+    with disks.small(tmp_path / "disk", "size=999m", "nr_inodes=20") as disk:
+        assert durable.free_bytes(disk) <= 19 * _LARGE
+        with suppress(OSError):
+            for number in range(20):
+                (disk / str(number)).touch()
+        assert durable.free_bytes(disk) == 0
 
 
 def test_one_at_a_time_is_in_a_folder(tmp_path: Path) -> None:

@@ -13,12 +13,15 @@ import disks
 import nodes
 import pytest
 from builders import chest, chest_picture
-from peers import StoreScp, storescu, wait_until
+from peers import Qrscp, StoreScp, storescu, wait_until
+from stages import Node, destination, nowhere
 
 from dicom_node.ledger import jobs
 from dicom_node.ledger.database import Database
-from dicom_node.ledger.jobs import State
+from dicom_node.ledger.jobs import DELIVER, Job, State
 from dicom_node.spool import Spool
+from workers import building
+from workers.site import Site
 
 MIB = 1024**2
 DISK, RESERVE = 32 * MIB, 12 * MIB
@@ -123,3 +126,79 @@ def stands(database: Database, accepted: int) -> bool:
     """Whether each study was read, and has been tried to be delivered."""
     every = jobs.listing(database, states=[State.DELIVERING])
     return len(every) == accepted and all(one.reason and one.attempts > 1 for one in every)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """On a disk of 16 MiB, all but as much as its reserve."""
+    written = nodes.Site(tmp_path / "site")
+    with disks.small(written.data, "size=16m"):
+        written.configure(receive={"disk_reserve": "14 MiB"})
+        yield Node(written)
+
+
+def received(node: Node) -> int:
+    """A study of a film that came in on that disk; its job."""
+    return node.receive(chest(node.written.data / "film.dcm"))
+
+
+def test_of_a_study_that_does_not_fit_nothing_is_left_and_it_is_built_once_it_does(
+    tmp_path: Path, node: Node
+) -> None:
+    with StoreScp(tmp_path / "pacs") as pacs:
+        node.open(destinations=[destination(pacs, commitment="none", profile="ohif")])
+        job = received(node)
+        node.fetch()
+        node.read()
+        left = node.site.settings.receive.least_for_results + 200_000  # for SR and SEG
+        filler = bytes(node.site.spool.free_bytes() - left)
+        (node.written.data / "of another").write_bytes(filler)
+
+        assert node.deliver()
+        assert WAITS in node.job(job).reason
+        assert [one for one in node.site.spool.results(job).rglob("*") if one.is_file()] == []
+
+        disks.enlarge(node.written.data, "99m")
+        node.make_due(job)
+        node.deliver()
+        assert node.job(job).state is State.DONE
+        assert any(one.name.startswith("SC") for one in pacs.files())
+
+
+def test_what_failed_half_way_is_not_taken_from_who_has_the_study_by_now(
+    node: Node,
+) -> None:
+    node.open(destinations=[nowhere(name="pacs", test=True)])
+    job = received(node)
+    node.fetch()
+    node.read()
+    disks.enlarge(node.written.data, "99m")
+
+    def both(site: Site, mine: Job) -> None:
+        node.make_due(job, lease_until=0.0)
+        assert node.deliver()  # another worker has built all
+        building._discard(site, mine)
+
+    node.take(DELIVER, both)
+    assert list((node.site.spool.results(job) / "pacs").iterdir())
+
+
+def test_while_the_disk_is_short_no_prior_is_fetched(tmp_path: Path, node: Node) -> None:
+    earlier = chest(tmp_path / "earlier.dcm", StudyDate="20190101", AcquisitionDate="20190101")
+    with Qrscp(tmp_path / "archive") as archive:
+        storescu([earlier], archive.dicom_port, aec=archive.aet)
+        section = nodes.peer(archive, protocol="dimse", retrieve="c-get")
+        node.open(archive=section, limits={"prior_wait_seconds": 60})
+        job = received(node)
+        (node.written.data / "of another").write_bytes(bytes(6 * MIB))
+
+        assert node.fetch()
+        assert node.job(job).state is State.FETCHING
+        assert "short of room" in node.job(job).reason
+        assert list(node.site.spool.priors.glob("*/*.dcm")) == []
+
+        disks.enlarge(node.written.data, "99m")
+        node.make_due(job)
+        node.fetch()
+        assert node.job(job).state is State.READING
+        assert len(list(node.site.spool.priors.glob("*/*.dcm"))) == 1
