@@ -269,3 +269,18 @@ def test_header_only_dataset_is_quarantined(start: Callable[..., Node], tmp_path
     settle(lambda: quarantined.listing(node.database, limit=9))
     assert "StudyInstanceUID is missing" in quarantined.listing(node.database, limit=9)[0].reason
     assert isinstance(dcmread(next(node.spool.quarantine.iterdir())), Dataset)
+
+
+def test_where_the_disk_does_not_tell_whose_a_study_was_nothing_is_let_in(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    """Also the right patient tries again: A700, as long as a file lies where folders are to."""
+    film = chest(tmp_path / "film.dcm")
+    node = start()
+    in_the_way = node.spool.root / "films"
+    in_the_way.write_bytes(b"")
+    assert "Refused: OutOfResources" in send(node, film)
+    assert node.received() == []
+    in_the_way.unlink()
+    assert "Success" in send(node, film)
+    assert len(node.received()) == 1
