@@ -29,6 +29,17 @@ _AWAY = (RedisError, OSError)
 class QoS(_QoS):  # type: ignore[misc]
     """Messages that a worker has and has not answered for yet."""
 
+    def restore_unacked_once(self, stderr: Any = None) -> None:
+        """Give them back where a connection ends: if it ended by itself, the sweeper rings again.
+
+        Kombu closes what is left of a lost connection a second time, then without its address,
+        and what that raises would end the worker.
+        """
+        try:
+            super().restore_unacked_once(stderr)
+        except Exception:  # noqa: BLE001 - whatever is missing by then
+            self._delivered.clear()
+
     def restore_by_tag(self, tag: Any, *where: Any, **how: Any) -> None:
         """Give back a message that was lost with its worker."""
         try:

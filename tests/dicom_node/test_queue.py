@@ -194,3 +194,27 @@ def test_a_broken_message_ends_no_worker(tmp_path: Path) -> None:
     (tmp_path / "broker" / "1_1.read.msg").write_text("")
     queue.ring(app, "read")
     assert len(messages(app, "read")) == 1
+
+
+def test_a_message_that_cannot_be_given_back_does_not_stand_in_the_way(
+    tmp_path: Path, redis: Redis
+) -> None:
+    """As Celery does when its connection is lost with a task under way."""
+    app = queue.application(redis.url, tmp_path, longest_task_seconds=60)
+    queue.ring(app, "read")
+    connection = app.connection_for_read()
+    taken: list[Any] = []
+    for channel, stage in ((connection.default_channel, "read"), (connection.channel(), "fetch")):
+        waiting = app.amqp.queues.select_add(stage)
+        consumer = app.amqp.TaskConsumer(channel, queues=[waiting], on_message=taken.append)
+        consumer.consume()
+    while not taken:
+        connection.drain_events(timeout=5)
+    with suppress(TimeoutError):
+        connection.drain_events(timeout=0.2)  # it asks for another one
+    redis.stop()
+    try:
+        connection.collect(socket_timeout=1)
+        connection.close()
+    finally:
+        redis.start()
