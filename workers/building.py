@@ -14,6 +14,7 @@ from dicom_node.ledger.deliveries import REJECTION, RETRACTION, DeliveryState, M
 from dicom_node.ledger.jobs import Job
 from dicom_node.outputs import Material
 from dicom_node.report import Report
+from dicom_node.retention.ballast import NOTHING, drop_ballast
 from dicom_node.retention.deleting import delete_result
 from workers import correcting
 from workers.correcting import superseded_by, superseding
@@ -32,12 +33,14 @@ def build(site: Site, job: Job, result: Report, current: Path, prior: Path | Non
         Unreachable: an earlier revision is being sent just now, or the disk is short of room.
     """
     standing = corrections.before(site.database, job)
-    with _alone_when_short(site):
+    with _alone_when_short(site, job) as least_free:
         try:
-            made = _made(site, job, result, (current, prior), standing)
+            made = _made(site, job, result, (current, prior), standing, least_free=least_free)
             correcting.keep(site, job, result, current)
         except (NodeError, OSError):
             _discard(site, job)
+            if least_free < site.settings.receive.least_for_results:
+                drop_ballast(site.spool)  # at the next attempt there is so much more
             raise
     corrections.take_place(site.database, job, made, standing)
 
@@ -61,10 +64,15 @@ def make_room(site: Site, job: Job) -> None:
 
 
 def _made(
-    site: Site, job: Job, result: Report, films: tuple[Path, Path | None], standing: Standing
+    site: Site,
+    job: Job,
+    result: Report,
+    films: tuple[Path, Path | None],
+    standing: Standing,
+    *,
+    least_free: int,
 ) -> list[Made]:
     rule = rules.rule_named(result.rule, site.configuration.rules)
-    least_free = site.settings.receive.least_for_results
     made: list[Made] = []
     for destination in site.settings.destinations:
         stands = standing.at(destination.name)
@@ -91,9 +99,12 @@ def _made(
 
 
 @contextmanager
-def _alone_when_short(site: Site) -> Iterator[None]:
-    """When the disk is short one study after the other is built: several at once would each take
-    the room that another one needs to be whole.
+def _alone_when_short(site: Site, job: Job) -> Iterator[int]:
+    """How much has to stay free, in bytes. When the disk is short one study after the other is
+    built: several at once would each take the room that another one needs to be whole.
+
+    While nothing that was built waits to be sent, nobody else will make room: then one study may
+    take all but what the ledger needs to tell of it.
 
     Raises:
         Unreachable: nothing is built for now.
@@ -101,9 +112,12 @@ def _alone_when_short(site: Site) -> Iterator[None]:
     receive, spool = site.settings.receive, site.spool
     short = spool.free_bytes() < receive.low_bytes
     with durable.alone(spool.root) if short else nullcontext():
-        if spool.free_bytes() < receive.least_for_results:
+        least = receive.least_for_results
+        if short and not deliveries.others_wait(site.database, job):
+            least = min(least, NOTHING)
+        if spool.free_bytes() < least:
             raise Unreachable("its results wait for room on the disk (receive.disk_reserve)")
-        yield
+        yield least
 
 
 def _discard(site: Site, job: Job) -> None:

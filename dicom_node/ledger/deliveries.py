@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.history import note
-from dicom_node.ledger.jobs import Job, holds
-from dicom_node.ledger.tables import deliveries
+from dicom_node.ledger.jobs import Job, State, holds
+from dicom_node.ledger.tables import deliveries, jobs
 
 
 class DeliveryState(StrEnum):
@@ -119,6 +119,23 @@ def of_job(database: Database, job: int) -> list[Delivery]:
     rows = select(deliveries).where(deliveries.c.job_id == job).order_by(deliveries.c.id)
     with database.reading() as connection:
         return [delivery(row) for row in connection.execute(rows)]
+
+
+def others_wait(database: Database, job: Job) -> bool:
+    """Whether something that was made for another job is still to be brought to a destination."""
+    states = (State.READ, State.DELIVERING, State.RETRACTING)
+    rows = (
+        select(deliveries.c.id)
+        .join(jobs)
+        .where(
+            jobs.c.state.in_(states),
+            jobs.c.id != job.id,
+            deliveries.c.withdrawn_by.is_(None),
+            deliveries.c.state.in_((*TO_SEND, DeliveryState.SENT)),
+        )
+    )
+    with database.reading() as connection:
+        return connection.execute(rows.limit(1)).first() is not None
 
 
 def claim(database: Database, job: Job, rows: Sequence[Delivery]) -> list[Delivery]:

@@ -11,7 +11,8 @@ from dicom_node.spool import Spool
 
 _NAME = "ballast"
 _BYTES = 4 * 1024 * 1024
-_NOTHING = 1024 * 1024
+#: With less free, nothing is: the ledger may need so much at once.
+NOTHING = 1024 * 1024
 
 
 def keep_ballast(spool: Spool, low_bytes: int) -> None:
@@ -24,6 +25,5 @@ def keep_ballast(spool: Spool, low_bytes: int) -> None:
 
 
 def drop_ballast(spool: Spool) -> None:
-    """Give the file up when next to nothing is free; sooner, others than the ledger use it."""
-    if spool.free_bytes() < _NOTHING:
-        (spool.root / _NAME).unlink(missing_ok=True)
+    """Give the file up: only for what makes room, others would use it up."""
+    (spool.root / _NAME).unlink(missing_ok=True)

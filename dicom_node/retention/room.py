@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dicom_node.ledger import kept
 from dicom_node.ledger.database import Database
 from dicom_node.retention import rules
-from dicom_node.retention.ballast import drop_ballast
+from dicom_node.retention.ballast import NOTHING, drop_ballast
 from dicom_node.retention.deleting import (
     FOR_ROOM,
     delete_result,
@@ -44,7 +44,8 @@ def make_room(
     made = Made(enough=spool.free_bytes() >= low_bytes)
     if made.enough:
         return made
-    drop_ballast(spool)
+    if spool.free_bytes() < NOTHING:
+        drop_ballast(spool)
     # A step at a time: each looks at the disk anew, for other edges make room as well.
     for kind in _deleted(database, spool, retention):
         made.results += kind == "result"

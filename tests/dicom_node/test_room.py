@@ -20,7 +20,7 @@ from dicom_node.ledger.jobs import State
 from dicom_node.ledger.kept import Ended, Needed
 from dicom_node.receive.door import Door
 from dicom_node.retention import rules
-from dicom_node.retention.ballast import drop_ballast, keep_ballast
+from dicom_node.retention.ballast import keep_ballast
 from dicom_node.retention.room import make_room
 from dicom_node.retention.rules import CachedPrior
 from dicom_node.sections import RetentionSection
@@ -99,12 +99,14 @@ def test_the_ballast_is_not_given_up_while_something_is_free(tmp_path: Path) -> 
     """Others than the ledger would take its place."""
     with disks.small(tmp_path, "size=16m"):
         spool = Spool(tmp_path)
+        database = Database(f"sqlite:///{tmp_path}/ledger.sqlite3")
         keep_ballast(spool, MIB)
         for free, stays in ((3 * MIB, True), (MIB // 2, False)):
             of_another = bytes(spool.free_bytes() - free)
             (tmp_path / f"of another {free}").write_bytes(of_another)
-            drop_ballast(spool)
+            make_room(database, spool, RETENTION, 16 * MIB)
             assert (tmp_path / "ballast").exists() is stays
+        database.close()
 
 
 def test_a_disk_on_which_no_file_is_free_empties_itself(tmp_path: Path) -> None:
