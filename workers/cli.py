@@ -69,9 +69,10 @@ def run(config: ConfigOption = CONFIG) -> None:
 @app.command(name="edge")
 def run_edge(config: ConfigOption = CONFIG) -> None:
     """Receive studies and keep the ledger moving (needs no torch)."""
+    site = open_site(configured(config))
     if os.geteuid() == 0:
         log.warning("runs as root: give the node a user of its own")
-    edge.run(open_site(configured(config)), _stop_event())
+    edge.run(site, _stop_event())
 
 
 @app.command()
