@@ -10,12 +10,11 @@ from dicom_node import durable, outputs, rules
 from dicom_node.errors import NodeError, Unreachable
 from dicom_node.ledger import corrections, deliveries, jobs, leases
 from dicom_node.ledger.corrections import Standing
-from dicom_node.ledger.deliveries import REJECTION, RETRACTION, DeliveryState, Made
+from dicom_node.ledger.deliveries import REJECTION, RETRACTION, Made
 from dicom_node.ledger.jobs import Job
 from dicom_node.outputs import Material
 from dicom_node.report import Report
 from dicom_node.retention.ballast import NOTHING, drop_ballast
-from dicom_node.retention.deleting import delete_result
 from workers import correcting
 from workers.correcting import superseded_by, superseding
 from workers.places import Place
@@ -51,16 +50,6 @@ def is_built(site: Site, job: Job) -> bool:
         row.made.retractions == job.retractions and row.made.output != RETRACTION
         for row in deliveries.of_job(site.database, job.id)
     )
-
-
-def make_room(site: Site, job: Job) -> None:
-    """Delete, when the disk is short, what was made for a job and is at its destinations: the next
-    study need not wait until the edge looks.
-    """
-    if site.spool.free_bytes() < site.settings.receive.low_bytes:
-        for row in deliveries.of_job(site.database, job.id):
-            if row.state is DeliveryState.THERE:
-                delete_result(site.spool, row.made.path)
 
 
 def _made(

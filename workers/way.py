@@ -174,7 +174,6 @@ def deliver(site: Site, job: Job) -> None:
         building.build(site, job, result, *films(site, job, result))
     sending.bring(site, job, result)
     _end(site, job, *_ending(result))
-    building.make_room(site, job)
 
 
 def retract(site: Site, job: Job) -> None:

@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 class Made:
     """What was deleted, and whether that was enough."""
 
-    results: int = 0
     priors: int = 0
+    results: int = 0
     studies: int = 0
     enough: bool = False
 
@@ -48,30 +48,30 @@ def make_room(
         drop_ballast(spool)
     # A step at a time: each looks at the disk anew, for other edges make room as well.
     for kind in _deleted(database, spool, retention):
-        made.results += kind == "result"
         made.priors += kind == "prior"
+        made.results += kind == "result"
         made.studies += kind == "study"
         if spool.free_bytes() >= low_bytes:
             made.enough = True
             break
     if made.results or made.priors or made.studies:
         log.warning(
-            "the disk was short of room: %d result(s) that are at their destinations, %d earlier "
-            "studies and %d studies deleted",
-            made.results,
+            "the disk was short of room: %d earlier studies, %d result(s) that are at their "
+            "destinations and %d studies deleted",
             made.priors,
+            made.results,
             made.studies,
         )
     return made
 
 
 def _deleted(database: Database, spool: Spool, retention: RetentionSection) -> Iterator[str]:
-    for path in kept.there(database, studies_here(spool)):
-        if delete_result(spool, path):
-            yield "result"
     for prior in rules.free_priors(priors_here(spool), kept.needed(database)):
         if spool.delete_prior(prior.study_instance_uid, prior.since):
             yield "prior"
+    for path in kept.there(database, studies_here(spool)):
+        if delete_result(spool, path):
+            yield "result"
     found = kept.ended(database, studies_here(spool))
     for study in rules.early_studies(found, retention, kept.clock(database)):
         if delete_study(database, spool, study, FOR_ROOM):

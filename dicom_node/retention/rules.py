@@ -2,8 +2,8 @@
 
 The written order (``docs/retention.md``) for when less than ``receive.disk_low`` is free:
 
-1. results that are at their destinations;
-2. the cache of earlier studies, which the archive has too, oldest first; never one that is needed;
+1. the cache of earlier studies, which the archive has too, oldest first; never one that is needed;
+2. results that are at their destinations;
 3. studies older than their retention, then those that are done and delivered for longer than
    ``retention.under_pressure``, oldest first;
 4. nothing more: the door rejects as soon as less than ``receive.disk_reserve`` is free.

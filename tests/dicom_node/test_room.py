@@ -128,7 +128,9 @@ def test_a_disk_on_which_no_file_is_free_empties_itself(tmp_path: Path) -> None:
         database.close()
 
 
-def test_results_go_first_that_are_at_their_destination_and_no_others(tmp_path: Path) -> None:
+def test_results_go_after_priors_that_are_at_their_destination_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spool = Spool(tmp_path)
     database = Database(f"sqlite:///{tmp_path}/ledger.sqlite3")
     arrivals.record(database, [_film(spool, "1.2")])
@@ -145,9 +147,16 @@ def test_results_go_first_that_are_at_their_destination_and_no_others(tmp_path: 
             named = {"output": state, "sop_instance_uid": state, "path": str(spool.below(path))}
             connection.execute(insert(tables.deliveries).values(row | named | {"state": state}))
 
+    free = spool.free_bytes() + 1  # until anything was deleted
+    looks = iter((free - 1, free - 1, free))
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "free_bytes", lambda _: next(looks))
+        made = make_room(database, spool, RETENTION, free)
+    assert (made.priors, made.results, made.studies, made.enough) == (1, 0, 0, True)
+
     made = make_room(database, spool, RETENTION, 2**62)
 
-    assert (made.results, made.priors, made.studies) == (1, 1, 0)
+    assert (made.priors, made.results, made.studies) == (0, 1, 0)
     assert {one.stem for one in folder.iterdir()} == set(states) - {"there"}
     database.close()
 
