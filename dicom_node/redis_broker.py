@@ -29,6 +29,25 @@ _AWAY = (RedisError, OSError)
 class QoS(_QoS):  # type: ignore[misc]
     """Messages that a worker has and has not answered for yet."""
 
+    def ack(self, delivery_tag: Any) -> None:
+        """Answer for a message. Where Redis does not take that, this worker is done with it all the
+        same: it would count for ever as one that the worker is at, and with as many of these as it
+        takes at once it would take no other.
+        """
+        try:
+            super().ack(delivery_tag)
+        except Exception:
+            self._quick_ack(delivery_tag)
+            raise
+
+    def reject(self, delivery_tag: Any, requeue: bool = False) -> None:
+        """Refuse a message; as :meth:`ack`."""
+        try:
+            super().reject(delivery_tag, requeue)
+        except Exception:
+            self._quick_ack(delivery_tag)
+            raise
+
     def restore_unacked_once(self, stderr: Any = None) -> None:
         """Give them back where a connection ends: if it ended by itself, the sweeper rings again.
 

@@ -15,6 +15,8 @@ import pytest
 from celery import Celery
 from kombu.exceptions import ContentDisallowed
 from peers import HOST, Redis, free_port
+from redis import Redis as Client
+from redis.exceptions import ReadOnlyError
 
 from dicom_node import queue
 from dicom_node.errors import Misconfigured, NodeError, Unreachable
@@ -218,3 +220,29 @@ def test_a_message_that_cannot_be_given_back_does_not_stand_in_the_way(
         connection.close()
     finally:
         redis.start()
+
+
+@pytest.mark.parametrize("answer", ["ack", "reject"])
+def test_a_message_that_redis_does_not_let_go_keeps_no_worker_from_the_next(
+    tmp_path: Path, redis: Redis, answer: str
+) -> None:
+    """Of a worker that takes one at once, and whose task ends while Redis is a replica."""
+    app = queue.application(redis.url, tmp_path, longest_task_seconds=60)
+    taken: list[Any] = []
+    with app.connection_for_read() as connection, Client(HOST, redis.port) as told:
+        queue.ring(app, "read")
+        consumer = app.amqp.TaskConsumer(
+            connection.default_channel,
+            queues=[app.amqp.queues.select_add("read")],
+            on_message=taken.append,
+            prefetch_count=1,
+        )
+        consumer.consume()
+        connection.drain_events(timeout=5)
+        told.replicaof(HOST, "1")
+        with pytest.raises(ReadOnlyError):
+            getattr(taken[0], answer)()
+        told.replicaof("NO", "ONE")
+        queue.ring(app, "read")
+        connection.drain_events(timeout=5)
+    assert len(taken) == 2
