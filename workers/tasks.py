@@ -19,7 +19,7 @@ from celery.exceptions import SecurityWarning
 
 from dicom_node import logs, queue, tls
 from dicom_node.errors import Misconfigured, NodeError
-from dicom_node.ledger import jobs, leases, standing
+from dicom_node.ledger import jobs, leases, stalled
 from dicom_node.ledger.jobs import Stage
 from models.engines import ENGINES, LOOKS
 from models.engines.base import Engine, EngineOptions
@@ -102,7 +102,7 @@ class Worker:
             return self.engine is not None
         except Misconfigured as error:
             # At its start the worker said so already, unless it shows by loading only.
-            if standing.explain(self.site.database, jobs.READ, f"cannot be read yet: {error}"):
+            if stalled.explain(self.site.database, jobs.READ, f"cannot be read yet: {error}"):
                 _say_unreadable(error)
             return False
 

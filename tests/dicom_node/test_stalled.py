@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import insert
 
-from dicom_node.ledger import history, jobs, standing, tables
+from dicom_node.ledger import history, jobs, stalled, tables
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.jobs import READ, State
 
@@ -23,7 +23,7 @@ def test_jobs_that_wait_say_why_once_and_are_taken_as_before(ledger_url: str) ->
     taken = add(database, "1.2.2", State.READING, lease_owner="x", lease_until=now() + 600)
     elsewhere = add(database, "1.2.3", State.QUEUED)
     for reason, told in (("no weights", 1), ("no weights", 0), ("no folder", 1)):
-        assert standing.explain(database, READ, reason) == told
+        assert stalled.explain(database, READ, reason) == told
     reasons = [jobs.get(database, one).reason for one in (waits, taken, elsewhere)]
     assert reasons == ["no folder", "", ""]
     said = [one.what for one in history.history(database, waits)]
