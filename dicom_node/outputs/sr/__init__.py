@@ -29,21 +29,34 @@ def build(material: Material) -> Dataset:
     """
     report = material.report
     header = source.read(material.current, report.film)
+    content = _content(material, header)
     dataset: Dataset = _CLASS[material.profile.sr_class](
         evidence=[source.evidence(film) for film in films(report)],
-        content=_content(material, header),
+        content=_without_items(content),
         is_complete=True,
         is_final=True,
         is_verified=False,
         **finish.series(material, "sr"),
         **finish.general_equipment(report.made),
     )
+    dataset.ContentSequence = content.ContentSequence
     finish.finish(dataset, report, header)
     carry_order(header, dataset)
     before = [one for one in material.predecessors if one.output == "sr"]
     if before:
         dataset.PredecessorDocumentsSequence = by_study(before)
     return dataset
+
+
+def _without_items(content: Dataset) -> Dataset:
+    """The root of a content tree alone. highdicom's constructor copies the whole tree, and searches
+    it several times, which took most of the time of a delivery.
+    """
+    root = Dataset()
+    root.ContentSequence = []
+    for element in content:
+        root.setdefault(element.tag, element)
+    return root
 
 
 def _content(material: Material, header: Dataset) -> Dataset:
