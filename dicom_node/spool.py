@@ -212,9 +212,17 @@ class Spool:
             self._named.clear()
         self._named.add(folder)
 
-    def received(self) -> Iterator[Path]:
-        """All files of received studies."""
-        return self.studies.glob("*/*.dcm")
+    def received(self, onerror: Callable[[OSError], object] = lambda _: None) -> Iterator[Path]:
+        """All files of received studies, but for what is deleted meanwhile. ``onerror`` is told
+        why a study's folder cannot be listed.
+        """
+        for folder in self.studies.iterdir():
+            try:
+                yield from list(folder.glob("*.dcm"))
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                onerror(error)
 
     def clear_incoming(self, mine: Path, silent_seconds: float, *, place: str = "/") -> None:
         """Delete what dead edges had not answered for: those that gave no sign of life for so
@@ -326,8 +334,10 @@ def aged(folder: Path) -> Iterator[tuple[Path, float]]:
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files below a folder; what goes meanwhile counts as nothing."""
     found = 0
-    for one in path.rglob("*") if path.is_dir() else [path]:
-        with suppress(OSError):
-            state = one.lstat()
-            found += state.st_size if stat.S_ISREG(state.st_mode) else 0
+    folders = os.walk(path) if path.is_dir() else [(path.parent, (), [path.name])]
+    for folder, _, names in folders:  # passes over what cannot be listed
+        for name in names:
+            with suppress(OSError):
+                state = Path(folder, name).lstat()
+                found += state.st_size if stat.S_ISREG(state.st_mode) else 0
     return found

@@ -53,11 +53,13 @@ def forget(spool: Spool, study_instance_uid: str) -> None:
 
 def clear(spool: Spool) -> None:
     """Delete what leads to headers that were deleted."""
-    for mark in _all(spool).glob("*/*"):
-        if mark.name.isdecimal() and not spool.header(int(mark.name)).exists():
-            with suppress(OSError):  # another edge was faster, or another film of the study is kept
-                mark.unlink()
-                mark.parent.rmdir()
+    for study in _all(spool).glob("*"):
+        with suppress(FileNotFoundError):  # another edge was faster
+            for mark in list(study.iterdir()):
+                if mark.name.isdecimal() and not spool.header(int(mark.name)).exists():
+                    mark.unlink()
+                    with suppress(OSError):  # another film of the study is kept
+                        study.rmdir()
 
 
 def _folder(spool: Spool, study_instance_uid: str) -> Path:

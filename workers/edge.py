@@ -128,14 +128,24 @@ def _sweep_until(
         try:
             # Before the ledger is asked: this edge lives also while that is away.
             if time.monotonic() > shows_life:
-                shows_life = time.monotonic() + _SHOW_LIFE_AGAIN_SECONDS
-                receiver.show_life()
-                shows_life = time.monotonic() + _SHOW_LIFE_EVERY_SECONDS
+                shows_life = time.monotonic() + _show_life(receiver)
             _sweep(site, rung)
         except Unreachable as error:
             log.warning("%s; trying again", error)
         except OSError as error:  # its disk is away
             log.warning("the data folder: %s; trying again", error.strerror)
+
+
+def _show_life(receiver: Receiver) -> float:
+    """Returns in how many seconds the next time is. Who rings goes on where the disk takes no sign:
+    what is delivered makes room.
+    """
+    try:
+        receiver.show_life()
+    except OSError as error:
+        log.warning("the data folder: %s; trying again", error.strerror)
+        return _SHOW_LIFE_AGAIN_SECONDS
+    return _SHOW_LIFE_EVERY_SECONDS
 
 
 def _sweep(site: Site, rung: dict[str, float]) -> None:

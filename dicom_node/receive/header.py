@@ -11,7 +11,7 @@ from pydicom import Dataset
 from dicom_node.equipment import made_by_this_project
 from dicom_node.errors import BadStudy
 from dicom_node.headers import UNDECODABLE, date_of, patient_of
-from dicom_node.partial import first_part
+from dicom_node.partial import data_set_of, first_part
 from dicom_node.receive.priority import STATES_PRIORITY, priority_of
 from dicom_node.spool import checked_uid
 from dicom_node.study import Patient, Priority
@@ -53,7 +53,7 @@ def read_header(path: Path, known: tuple[str, int] | None = None) -> Header:
         BadStudy: it cannot be decoded, or lacks a UID.
     """
     try:
-        dataset = first_part(path, _HEADER, needed=_NEEDED, known=known)
+        dataset = first_part(path, _HEADER, needed=_NEEDED, known=known or data_set_of(path))
         return Header(
             sop_class_uid=_uid(dataset, "SOPClassUID"),
             sop_instance_uid=_uid(dataset, "SOPInstanceUID"),

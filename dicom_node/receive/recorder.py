@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dicom_node.errors import BadStudy, Unreachable
@@ -173,7 +173,9 @@ class Recorder:
                 found.append(self._arrival(fact, known))
             except OSError as error:  # one bad file holds up no other
                 log.error("a received file: %s; trying again", error.strerror)  # noqa: TRY400 - no bug of ours
-                self._unreadable[fact.path] = (time.monotonic() + _AGAIN_SECONDS, fact)
+                # By then its association may be over, and is not to be opened again.
+                alone = replace(fact, association="")
+                self._unreadable[fact.path] = (time.monotonic() + _AGAIN_SECONDS, alone)
         arrivals.record(
             self._database,
             [one for one in found if one is not None],

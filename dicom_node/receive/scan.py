@@ -34,33 +34,35 @@ def scan(
     """
     latest = time.time() - settled_seconds
     found = 0
-    for path in _unknown(spool, database, spool.quarantine.iterdir(), latest):
-        recorder.tell(SetAside(path, FORGOTTEN))
-        found += 1
     unreadable: list[OSError] = []
-    for path in _unknown(spool, database, spool.received(), latest):
-        try:
-            found += _tell(spool, recorder, path)
-        except OSError as error:
-            unreadable.append(error)
+    for files, tell in (
+        (spool.quarantine.iterdir(), _tell_aside),
+        (spool.received(unreadable.append), _tell),
+    ):
+        for path in _unknown(spool, database, files):
+            try:
+                found += _named_before(path, latest) and tell(spool, recorder, path)
+            except OSError as error:
+                unreadable.append(error)
     if unreadable:
         log.error(
-            "%d received file(s) cannot be read (%s): they stay, and are tried again",
+            "%d received file(s) or folder(s) cannot be read (%s): they stay, and are tried again",
             len(unreadable),
             unreadable[-1].strerror,
         )
     return found
 
 
-def _unknown(
-    spool: Spool, database: Database, files: Iterator[Path], latest: float
-) -> Iterator[Path]:
-    """Of files that had their name before ``latest`` (seconds since 1970), those not entered."""
+def _unknown(spool: Spool, database: Database, files: Iterator[Path]) -> Iterator[Path]:
+    """Of some files, those not entered."""
     while some := list(islice(files, _AT_A_TIME)):
         known = arrivals.recorded(database, [spool.below(path) for path in some])
-        for path in some:
-            if spool.below(path) not in known and _named_before(path, latest):
-                yield path
+        yield from (path for path in some if spool.below(path) not in known)
+
+
+def _tell_aside(_: Spool, recorder: Recorder, path: Path) -> bool:
+    recorder.tell(SetAside(path, FORGOTTEN))
+    return True
 
 
 def _tell(spool: Spool, recorder: Recorder, path: Path) -> bool:
@@ -86,7 +88,8 @@ def _tell(spool: Spool, recorder: Recorder, path: Path) -> bool:
 
 
 def _named_before(path: Path, latest: float) -> bool:
+    """Whether a file is there, and had its name before ``latest`` (seconds since 1970)."""
     try:
         return path.stat().st_ctime <= latest
-    except FileNotFoundError:  # another edge has set it aside
+    except FileNotFoundError:  # another edge has set it aside, or it was deleted
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def survey(database: Database, spool: Spool, retention: RetentionSection) -> lis
 
 
 def _files(folder: Path) -> int:
-    return sum(1 for one in folder.rglob("*") if one.is_file())
+    return sum(len(names) for _, _, names in os.walk(folder))
 
 
 def _studies(database: Database, spool: Spool, retention: RetentionSection) -> Iterable[Use]:

@@ -31,7 +31,7 @@ from receiving import (
 from sqlalchemy import func, select
 
 from dicom_node.association import echo
-from dicom_node.ledger import history, jobs, quarantined
+from dicom_node.ledger import arrivals, history, jobs, quarantined
 from dicom_node.ledger.tables import associations
 from dicom_node.receive import recorder
 from dicom_node.receive.door import Door
@@ -132,7 +132,7 @@ def test_a_file_that_cannot_be_read_does_not_keep_the_scan_from_the_others(
     shutil.copy(good, node.spool.study("1.2.3") / "1.2.3.5.dcm")
     assert scan(node.spool, node.database, node.recorder) == 1
     settle(lambda: node.studies() == ["1.2.3"])
-    assert "2 received file(s) cannot be read (Is a directory)" in caplog.text
+    assert "2 received file(s) or folder(s) cannot be read (Is a directory)" in caplog.text
 
 
 def test_a_file_that_cannot_be_read_is_entered_later_and_holds_up_no_other(
@@ -157,6 +157,78 @@ def test_a_file_that_cannot_be_read_is_entered_later_and_holds_up_no_other(
     settle(lambda: node.studies() == ["1.2.4"])
     bad.clear()
     settle(lambda: node.studies() == ["1.2.3", "1.2.4"])
+
+
+def test_a_folder_and_a_file_that_the_disk_does_not_give_keep_the_scan_from_no_other(
+    start: Callable[..., Node],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    node = start()
+    for study in ("1.2.2", "1.2.3", "1.2.4"):
+        made = film(tmp_path, StudyInstanceUID=study, SOPInstanceUID=f"{study}.4")
+        node.spool.study(study).mkdir()
+        shutil.copy(made, node.spool.study(study) / f"{study}.4.dcm")
+    listed, looked = os.scandir, Path.stat
+
+    def scandir(folder: Path) -> Iterator[os.DirEntry[str]]:
+        if Path(folder).name == "1.2.2":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return listed(folder)
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if path.name == "1.2.3.4.dcm":
+            raise OSError(errno.EUCLEAN, os.strerror(errno.EUCLEAN))
+        return looked(path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", scandir)
+        patched.setattr(Path, "stat", stat)
+        assert scan(node.spool, node.database, node.recorder) == 1
+    settle(lambda: node.studies() == ["1.2.4"])
+    assert "2 received file(s) or folder(s) cannot be read" in caplog.text
+
+
+def test_a_file_whose_meta_information_is_damaged_is_set_aside_and_ends_nothing(
+    start: Callable[..., Node], tmp_path: Path
+) -> None:
+    """What says how long it is, that is: its header can be read, its data set not be found."""
+    node = start()
+    whole = film(tmp_path, StudyInstanceUID="1.2.3", SOPInstanceUID="1.2.3.4").read_bytes()
+    node.spool.study("1.2.3").mkdir()
+    (node.spool.study("1.2.3") / "1.2.3.4.dcm").write_bytes(whole[:132] + whole[144:])
+    assert scan(node.spool, node.database, node.recorder) == 0
+    settle(lambda: reasons(node))
+    assert reasons(node) == ["data set cannot be decoded (InvalidDicomError)"]
+    assert not node.recorder.has_ended
+
+
+def test_what_is_entered_late_opens_no_association_again(
+    start: Callable[..., Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would close it, and its study would wait for as long as a study may."""
+    bad = threading.Event()
+    bad.set()
+    understood = recorder.assessment.is_assessment
+
+    def look(path: Path, sop_class_uid: str) -> bool:
+        if bad.is_set():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return understood(path, sop_class_uid)
+
+    node = start()
+    monkeypatch.setattr(recorder.assessment, "is_assessment", look)
+    monkeypatch.setattr(recorder, "_AGAIN_SECONDS", 0.1)
+    with associated(node, FILMS) as opened:
+        assert status(opened, film(tmp_path)) == 0
+        settle(lambda: _open_associations(node) == 1)
+    settle(lambda: _open_associations(node) == 0)
+    arrivals.forget_associations(node.database)  # as the recorder does from time to time
+    assert node.studies() == []
+    bad.clear()
+    settle(node.studies)
+    assert _open_associations(node) == 0
 
 
 def test_the_history_says_who_sent_it(start: Callable[..., Node], tmp_path: Path) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dicom_node import durable
 from dicom_node.errors import BadStudy
-from dicom_node.spool import Filed, Spool
+from dicom_node.spool import Filed, Spool, size_of
 
 
 @pytest.fixture
@@ -69,6 +73,34 @@ def test_the_name_of_what_is_here_already_is_on_the_disk_before_that_is_told(
     finally:
         go.set()
         first.join()
+
+
+def test_what_is_deleted_while_the_spool_is_looked_through_is_passed_over(spool: Spool) -> None:
+    """An edge does both at its start."""
+    for study in ("1.2", "1.3"):
+        spool.file(received(spool, b"x"), spool.study(study), "1.2.3")
+    files = spool.received()
+    first = next(files)
+    (other,) = {spool.study("1.2"), spool.study("1.3")} - {first.parent}
+    shutil.rmtree(other)
+    assert list(files) == []
+
+
+def test_what_goes_meanwhile_has_no_size(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for job in (1, 2):
+        (spool.results(job) / "pacs").mkdir(parents=True)
+        (spool.results(job) / "pacs" / "sr.dcm").write_bytes(b"made")
+    listed = os.scandir
+
+    def scandir(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+        if Path(folder) == spool.results(1):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert size_of(spool.root / "results") == 4
+    assert size_of(spool.results(2) / "pacs" / "sr.dcm") == 4
+    assert size_of(spool.results(3)) == 0
 
 
 @pytest.mark.parametrize("uid", ["../../etc", "1.2/3", "", "1." * 40, "1.2\n", "1..2", "a"])

@@ -24,6 +24,7 @@ from pydicom.uid import ComputedRadiographyImageStorage
 from receiving import EXPLICIT, associated, dataset, encoded, part10, status
 
 from dicom_node.ledger.retrievals import retrieving
+from dicom_node.receive.scp import Receiver
 from workers import edge, site
 
 _STOP_SECONDS = 15
@@ -314,6 +315,24 @@ def test_a_disk_that_is_full_at_its_start_does_not_end_it(
             "it is accepted once there is room",
         )
         wait_until(lambda: len(written.jobs()) == 1, "and entered")
+
+
+def test_an_edge_that_cannot_show_life_rings_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However seldom it looks: what is delivered makes room on a disk that is full."""
+    monkeypatch.setattr(edge, "_SHOW_LIFE_AGAIN_SECONDS", 0)
+
+    def full(_: Receiver) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Receiver, "show_life", full)
+    written = Site(tmp_path / "site")
+    written.configure(completion={"quiet_seconds": 0.5})
+    path, _ = film(tmp_path / "film.dcm")
+    with running(written):
+        storescu([path], written.port, aec=AE_TITLE)
+        written.job_in("queued", seconds=30)
 
 
 @contextmanager
