@@ -23,6 +23,7 @@ NO_STATUS = 0xFFFF
 _PASSING = frozenset({*range(0xA700, 0xA800), 0x0110, 0x0213})
 #: Statuses with which an object is taken, though something is to be said (PS3.7 C.4).
 _WARNINGS = frozenset({*range(0xB000, 0xC000), 0x0001, 0x0107, 0x0116})
+_STOPPED = "not sent: it could not be told whether this sender still has the study"
 
 
 class Verdict(Enum):
@@ -73,9 +74,11 @@ def send(
                 uid = str(header.SOPInstanceUID)
                 if _kind(header) not in accepted:
                     answers.append(_not_taken(header, peer))
-                elif not opened.is_established or not go_on():
+                elif not opened.is_established:
                     reason = f"{peer.name} ended the association before it was sent"
                     answers.append(Sent(uid, NO_STATUS, Verdict.LATER, reason, tried=False))
+                elif not go_on():
+                    answers.append(Sent(uid, NO_STATUS, Verdict.LATER, _STOPPED, tried=False))
                 else:
                     answers.append(_store(opened, path, uid, peer))
     except NothingAccepted:

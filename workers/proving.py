@@ -45,8 +45,10 @@ def accept_found(errand: Errand, refused: Mapping[int, str]) -> dict[int, str]:
     """
     left = dict(refused)
     for row in errand.rows(DeliveryState.SENDING) if errand.destination.verify == "query" else ():
-        if row.id not in left or not errand.lease.holds():
+        if row.id not in left:
             continue
+        if not errand.lease.holds():
+            return {}  # nobody has asked: it is sent again, by who has the study
         try:
             found = _has(errand, row)
         except Rejected:  # of the query: the refusal says more

@@ -33,7 +33,8 @@ from sqlalchemy import update
 from stages import Node, destination
 
 from dicom_node import answers
-from dicom_node.ledger import commitments, deliveries, jobs, retrying, tables
+from dicom_node.errors import Unreachable
+from dicom_node.ledger import commitments, deliveries, jobs, leases, retrying, tables
 from dicom_node.ledger.jobs import DELIVER, State
 from dicom_node.outputs.rejection import Reason
 from workers import checking, edge, retracting, way
@@ -387,6 +388,29 @@ def test_what_was_kept_without_an_answer_and_is_refused_when_it_comes_again_is_f
     assert node.job(job).state is State.DONE
     assert proven(node, job) == {("there", FOUND)}
     assert any("0xC000 when it was sent again, and has it" in one for one in node.told(job))
+
+
+def test_what_is_refused_is_not_given_up_where_it_could_not_be_looked_for(
+    node: Node, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger did not answer for a moment: who sends does not know whether it still may."""
+    monkeypatch.setattr("workers.errand._RENEW_AFTER", 0.0)
+    renew, asked = leases.renew, iter(range(99))
+
+    def away_once(*arguments: Any) -> bool:
+        if len(archive.stored) == 2 and next(asked) == 0:
+            raise Unreachable("the ledger does not answer")
+        return renew(*arguments)
+
+    with Forgetful(None).running() as archive:
+        job = read(node, film, archive, timeout_seconds=4)
+        assert node.deliver()
+        monkeypatch.setattr(leases, "renew", away_once)
+        again(node, job)
+        assert node.job(job).state is State.DELIVERING
+        assert rows(node, job)["sr"] == ("sending", "pacs answered 0xC000")
+        again(node, job)
+    assert node.job(job).state is State.DONE
 
 
 def test_what_was_kept_without_an_answer_and_is_refused_for_good_may_be_there(

@@ -124,6 +124,7 @@ def test_what_was_sent_before_the_ledger_went_away_is_not_forgotten(
         monkeypatch.setattr(leases, "renew", away_after_the_first_object)
         assert node.deliver()
         assert states(node, job) == {"sr": ("there", 1), "seg": ("pending", 0)}
+        assert "could not be told whether this sender still has the study" in node.job(job).reason
         again(node, job)
     assert node.job(job).state is State.DONE
     assert len(pacs.stored) == 2
