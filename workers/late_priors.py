@@ -8,7 +8,7 @@ from typing import Any
 
 from dicom_node import report
 from dicom_node.errors import NotForUs
-from dicom_node.ledger import jobs, revisions
+from dicom_node.ledger import jobs, retrying, revisions
 from dicom_node.ledger.jobs import Job, State
 from dicom_node.ledger.reopening import open_waiting
 from dicom_node.report import Prior, PriorOutcome
@@ -16,7 +16,6 @@ from dicom_node.rules import Plan
 from workers.site import Site
 
 _SECONDS_AN_HOUR = 3600
-_WITHDRAWN = (State.RETRACTING, State.RETRACTED)
 
 
 def until(site: Site, job: Job, plan: Plan) -> float | None:
@@ -30,10 +29,11 @@ def until(site: Site, job: Job, plan: Plan) -> float | None:
     came_with = revisions.came_with(site.database, job, film)
     # A film that came after an earlier revision was read was forgotten by hand, and sent anew.
     read = [one for one in revisions.read_before(site.database, job) if one.id >= came_with]
+    withdrawn = {one.id for one in read if retrying.is_withdrawn(site.database, one)}
     for one in read:
-        if one.state in _WITHDRAWN and _is_of(one, film):
+        if one.id in withdrawn and _is_of(one, film):
             raise NotForUs(f"the film chosen was read by revision {one.revision}, and withdrawn")
-    before = next((one for one in read if one.state not in _WITHDRAWN), None)
+    before = next((one for one in read if one.id not in withdrawn), None)
     if before is None or not _is_of(before, film):
         return None
     result = report.from_json(before.report or "")

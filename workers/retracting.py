@@ -9,10 +9,10 @@ from pathlib import Path
 
 from dicom_node import whose
 from dicom_node.errors import Misconfigured
-from dicom_node.ledger import corrections, jobs, readings, received, revisions
+from dicom_node.ledger import corrections, jobs, readings, received, retrying, revisions
 from dicom_node.ledger.deliveries import RETRACTION, Made
 from dicom_node.ledger.jobs import Job, State
-from dicom_node.outputs import Material
+from dicom_node.outputs import Material, source
 from dicom_node.outputs.rejection import Reason
 from workers import correcting
 from workers.places import Place
@@ -60,6 +60,11 @@ def forget(site: Site, number: int) -> str:
     """
     job = jobs.get(site.database, number)
     for one in revisions.listing(site.database, job.study_instance_uid):
+        if one.state is State.FAILED and retrying.is_withdrawn(site.database, one):
+            raise Misconfigured(
+                f"nothing was deleted: the retraction of job {one.id} has failed; `dicom-node "
+                f"retry {one.id}` goes on with it, then once more with --forget"
+            )
         ended = one.state.is_final or one.state is State.RETRACTING
         if not ended or corrections.of(site.database, one).rows:
             raise Misconfigured(
@@ -100,13 +105,17 @@ def _notes(
         )
     notes = []
     # One time for all: what destinations of one dialect get is the same note.
-    result = replace(readings.of(job), read_at=datetime.now().astimezone())
+    result = readings.of(job)
+    read_at = datetime.now().astimezone()
     for name, destination in destinations.items():
         if rows := standing.at(name):
-            film = correcting.header(site, job, result)
-            correcting.keep(site, job, result, film)  # anew: it is needed until the note is there
+            path = correcting.header(site, job, result)
+            # Of what stands: a reading that was to take its place may be of another film.
+            film, _ = source.whose(path, result.film)
+            about = replace(result, film=film, read_at=read_at)
+            correcting.keep(site, job, about, path)  # anew: it is needed until the note is there
             material = Material(
-                report=result,
+                report=about,
                 vocabulary=site.configuration.vocabulary,
                 profile=site.settings.profile(destination.profile),
                 current=site.spool.header(job.id),

@@ -41,6 +41,16 @@ def retry(database: Database, job: int, *, again: bool = False) -> State:
         return state
 
 
+def is_withdrawn(database: Database, job: Job) -> bool:
+    """Whether results of a job were withdrawn by hand, though the notes may not be there yet: also
+    by a retraction that failed, with which :func:`retry` goes on.
+    """
+    if job.state in (State.RETRACTING, State.RETRACTED):
+        return True
+    with database.reading() as connection:
+        return _goes_on_retracting(connection, job)
+
+
 def _check(connection: Connection, job: Job, *, again: bool) -> None:
     if _goes_on_retracting(connection, job):
         return  # also under a later revision, which relies on it: what it names stands until then
@@ -73,9 +83,12 @@ def _back(connection: Connection, job: Job, *, again: bool) -> tuple[State, dict
 
 
 def _goes_on_retracting(connection: Connection, job: Job) -> bool:
-    """Whether a retraction was the last thing that was begun, and failed."""
+    """Whether a retraction was the last thing that was begun, and failed. Its notes are sent no
+    more once a later revision has taken the place of what they name.
+    """
     rows = _latest(connection, job)
-    unsent = any(row.state != DeliveryState.THERE for row in rows)
+    over = (DeliveryState.THERE, DeliveryState.WITHDRAWN)
+    unsent = any(row.state not in over for row in rows)
     return job.state is State.FAILED and unsent and not _results(rows)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from dicom_node.ledger import kept
 from dicom_node.ledger.database import Database
+from dicom_node.ledger.deliveries import RETRACTION
 from dicom_node.ledger.kept import Ended
 from dicom_node.retention.rules import CachedPrior
 from dicom_node.spool import GONE, Spool, aged, is_uid
@@ -37,16 +38,26 @@ def delete_study(database: Database, spool: Spool, study: Ended, why: str) -> bo
 
 
 def delete_results(spool: Spool, job: int) -> None:
-    """All that was made for a job, but for the header of its film."""
+    """All that was made for a job, but for the header of its film and the notes that take back by
+    hand what was sent: what has not come to its destination of these, a retry sends.
+    """
     folder, header = spool.results(job), spool.header(job)
     with suppress(FileNotFoundError):
         for path in folder.iterdir():
             if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
+                _clear(path)
             elif path != header:
                 path.unlink(missing_ok=True)
-    with suppress(OSError):  # the header is there, or the folder is not
+    with suppress(OSError):  # something stays there, or the folder is not there
         folder.rmdir()
+
+
+def _clear(destination: Path) -> None:
+    with suppress(OSError):  # a note stays there, or another edge was faster
+        for path in destination.iterdir():
+            if not path.name.startswith(RETRACTION):
+                path.unlink(missing_ok=True)
+        destination.rmdir()
 
 
 def delete_result(spool: Spool, path: PurePosixPath) -> bool:

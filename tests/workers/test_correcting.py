@@ -27,6 +27,7 @@ from dicom_node.ledger import (
     corrections,
     deliveries,
     jobs,
+    kept,
     readings,
     retrying,
     tables,
@@ -39,6 +40,8 @@ from dicom_node.peer import Peer
 from dicom_node.receive.persons import Persons
 from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scan import scan
+from dicom_node.retention.sweep import sweep
+from dicom_node.sections import RetentionSection
 from dicom_node.spool import Spool
 from dicom_node.study import Patient
 from workers import building, correcting, retracting, sending, way
@@ -311,16 +314,77 @@ def test_a_retraction_that_failed_goes_on_also_under_a_later_revision(
         retrying.retry(node.site.database, first)
 
 
+def test_a_retraction_that_failed_and_was_superseded_does_not_end_as_if_it_had_been_sent(
+    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What still stands of it, a report that a later one took the place of, is retracted anew."""
+    first = read(node, films.first)
+    deliver(node, first)
+    retracting.retract(node.site, first, Reason.SAFETY)
+    refused_retraction(node, first, monkeypatch)
+    second = read(node, films.late)
+    assert deliver(node, second) is State.DONE
+    assert states(node, first)["retraction1"] == "withdrawn"
+    with pytest.raises(Misconfigured, match="revision 2 was read"):
+        retrying.retry(node.site.database, first)
+    retract(node, first, Reason.SAFETY)
+    assert node.job(first).state is State.RETRACTED
+    safety = [one for one in notes(pacs) if one.ConceptNameCodeSequence[0].CodeValue == "113037"]
+    assert [iocm.rejected(one) for one in safety] == [set(_sr(node, first))]
+    assert iocm.results(iocm.held(pacs)) == made(node, second)
+
+
+def test_while_a_retraction_has_failed_nothing_is_forgotten(
+    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive shows it still; the command names another job of the study."""
+    first = read(node, films.first)
+    deliver(node, first)
+    second = read(node, films.late)
+    retracting.retract(node.site, first, Reason.SAFETY)
+    assert deliver(node, second) is State.DONE
+    refused_retraction(node, first, monkeypatch)
+    retract(node, second, Reason.SAFETY)
+    with pytest.raises(Misconfigured, match=f"retraction of job {first} has failed"):
+        retracting.forget(node.site, second)
+    retrying.retry(node.site.database, first)
+    assert node.retract()
+    assert "2 received file(s)" in retracting.forget(node.site, second)
+    assert iocm.results(iocm.held(pacs)) == {}
+
+
+def test_where_another_film_was_read_and_not_sent_what_was_sent_is_withdrawn(
+    node: Node, films: Films, pacs: Orthanc
+) -> None:
+    """By the rules as they are now. The note is about the film that the results are about."""
+    about = dcmread(films.late).SOPInstanceUID
+    job = node.receive(films.first, films.late)
+    assert node.fetch()
+    assert node.read()
+    assert deliver(node, job) is State.DONE
+    change_rules(node, pacs, "views: [PA, AP, frontal]", "views: [AP]")
+    retrying.retry(node.site.database, job, again=True)
+    assert node.fetch()
+    assert node.read()
+    retract(node, job, Reason.SAFETY)
+    assert node.job(job).state is State.RETRACTED
+    assert iocm.results(iocm.held(pacs)) == {}
+    assert dcmread(node.site.spool.header(job)).SOPInstanceUID == about
+
+
+def change_rules(node: Node, pacs: Server, old: str, new: str) -> None:
+    rules = node.written.folder / "rules.yaml"
+    rules.write_text(rules.read_text("utf-8").replace(old, new, 1), encoding="utf-8")
+    to_pacs(node, pacs)
+
+
 def reading_again_that_ends_as(state: State, node: Node, pacs: Server, job: int) -> None:
     """The film has been deleted meanwhile, or no rule reads it any more."""
     if state is State.FAILED:
         study = node.job(job).study_instance_uid
         node.site.spool.delete(study, map(node.site.spool.below, node.site.spool.received()))
     else:
-        rules = node.written.folder / "rules.yaml"
-        changed = rules.read_text("utf-8").replace("modalities: [CR, DX]", "modalities: [DX]", 1)
-        rules.write_text(changed, encoding="utf-8")
-        to_pacs(node, pacs)
+        change_rules(node, pacs, "modalities: [CR, DX]", "modalities: [DX]")
     assert retrying.retry(node.site.database, job, again=True) is State.QUEUED
     assert node.fetch()
     assert node.job(job).state is state
@@ -595,6 +659,53 @@ def test_a_result_is_withdrawn_after_retention_has_deleted_its_film(
     assert correcting.header(node.site, node.job(job), readings.of(node.job(job)))
 
 
+def delete_as_old(node: Node, job: int) -> None:
+    """As retention does when the time of the study's files is over."""
+    for one in jobs.listing(node.site.database):
+        node.make_due(one.id, state_since=time.time() - 40 * 86_400)
+    sweep(node.site.database, node.site.spool, RetentionSection())
+    assert not list(node.site.spool.study(node.job(job).study_instance_uid).glob("*"))
+
+
+def test_a_retraction_that_failed_goes_on_after_retention_has_deleted_what_was_sent(
+    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = read(node, films.first)
+    deliver(node, job)
+    retracting.retract(node.site, job, Reason.SAFETY)
+    refused_retraction(node, job, monkeypatch)
+    delete_as_old(node, job)
+    assert retrying.retry(node.site.database, job) is State.RETRACTING
+    assert node.retract()
+    assert node.job(job).state is State.RETRACTED
+    assert iocm.results(iocm.held(pacs)) == {}
+    header = node.site.spool.header(job)
+    assert sorted(one.name for one in header.parent.iterdir()) == [header.name, "pacs"]
+    assert [one.name for one in (header.parent / "pacs").iterdir()] == ["retraction-1.dcm"]
+
+
+def test_a_note_that_is_written_while_retention_deletes_is_sent(
+    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a study whose files it has deleted before, and looks at once more."""
+    job = read(node, films.first)
+    deliver(node, job)
+    delete_as_old(node, job)
+    ended = kept.ended
+
+    def and_then_is_retracted(*about: Any) -> list[kept.Ended]:
+        if (found := ended(*about)) and node.job(job).state is State.DONE:
+            retracting.retract(node.site, job, Reason.SAFETY)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kept, "ended", and_then_is_retracted)
+        sweep(node.site.database, node.site.spool, RetentionSection())
+    assert node.retract()
+    assert node.job(job).state is State.RETRACTED
+    assert iocm.results(iocm.held(pacs)) == {}
+
+
 def test_an_earlier_revision_is_not_retried_and_the_later_one_is_named(
     node: Node, films: Films, pacs: Orthanc
 ) -> None:
@@ -726,13 +837,36 @@ def test_a_reading_with_the_late_prior_does_not_bring_back_what_is_withdrawn_mea
     assert not jobs.advance(node.site.database, reading, State.READ)
 
 
+def lateral_of(film: Path, folder: Path) -> Path:
+    """Another image of the study, that is not read."""
+    study = str(dcmread(film).StudyInstanceUID)
+    side = {"ViewPosition": "LL", "PatientOrientation": ["A", "F"], "StudyInstanceUID": study}
+    return chest(folder / "lateral.dcm", drawn_picture(), **IDENTITY | side)
+
+
+def test_what_a_retraction_that_failed_names_does_not_come_back_beside_another_image(
+    node: Node, films: Films, pacs: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive takes no notes yet; and nobody reads the film once more for its late prior."""
+    lateral = lateral_of(films.first, tmp_path)
+    first, _ = waiting_for_a_late_prior(node, pacs, films.first)
+    retracting.retract(node.site, first, Reason.SAFETY)
+    refused_retraction(node, first, monkeypatch)
+    assert node.job(first).state is State.FAILED
+    third = node.receive(lateral)
+    assert node.fetch()
+    assert node.job(third).state is State.REFUSED
+    assert node.job(third).reason == "the film chosen was read by revision 1, and withdrawn"
+    assert retrying.retry(node.site.database, first) is State.RETRACTING
+    assert node.retract()
+    assert iocm.results(iocm.held(pacs)) == {}
+
+
 def test_an_image_beside_a_film_that_was_withdrawn_does_not_bring_its_results_back(
     node: Node, films: Films, pacs: Orthanc, tmp_path: Path
 ) -> None:
     """Whether it came before the retraction or afterwards; another film is read."""
-    study = str(dcmread(films.first).StudyInstanceUID)
-    side = {"ViewPosition": "LL", "PatientOrientation": ["A", "F"], "StudyInstanceUID": study}
-    lateral = chest(tmp_path / "lateral.dcm", drawn_picture(), **IDENTITY | side)
+    lateral = lateral_of(films.first, tmp_path)
     first, second = waiting_for_a_late_prior(node, pacs, films.first)
     assert node.receive(lateral) == second
     retract(node, first)
