@@ -22,6 +22,9 @@ from dicom_node.errors import Misconfigured, Unreachable
 #: A message that no worker took for so long is worth nothing: the sweeper has rung again since.
 EXPIRES_SECONDS = 60
 _ANSWER_SECONDS, _PING_SECONDS = 5.0, 5.0
+#: Redis that has gone with its machine, or stands still, is waited for no longer: its client would
+#: wait for ever, and with it who rings, which is the edge between two looks at the ledger.
+_SILENT_SECONDS = 10.0
 _FILES = f"{file_broker.SCHEME}://localhost"  # kombu warns at each message without a host
 _REDIS_PORT = 6379
 #: What Redis and the way to it say, and what to look at; the first that is found.
@@ -36,6 +39,11 @@ _SAID = {
     "Connection refused": "nobody listens there",
     "gaierror": "its host has no address",
     "imed out": "no answer in time",
+    "ReadOnlyError": "it may only be read; is it a replica?",
+    "MISCONF": "it cannot save to its own disk",
+    "OutOfMemoryError": "its memory is full",
+    "WRONGTYPE": "a queue's name holds something else",
+    "NoPermissionError": "its user may not write",
 }
 # By name: who has a broker of files loads no client for Redis.
 TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "dicom_node.redis_broker:Transport"))
@@ -54,7 +62,7 @@ def application(
         Misconfigured: the URL is none that Celery knows, or the file of the authority is missing.
     """
     url = broker_url or _FILES
-    if not urlsplit(url).scheme:
+    if not all(map(_is_address, url.split(";"))):  # several: the next where one is away
         raise Misconfigured(f"broker.url: no address; {_EXPECTED}")
     app = Celery("dicom-node", broker=url, set_as_current=False)
     try:
@@ -76,6 +84,7 @@ def application(
         worker_send_task_events=False,
         worker_consumer="workers.consuming:Consumer",
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # by default a worker ends after some 45 minutes
         broker_transport_options=_transport_options(url, data, longest_task_seconds),
     )
     return app
@@ -88,10 +97,14 @@ def ring(app: Celery, stage: str) -> None:
         Unreachable: the broker does not answer; the sweeper will ring again.
     """
     try:
-        app.send_task(stage, queue=stage, expires=EXPIRES_SECONDS, retry=False)
+        _send(app, stage)
     except (OperationalError, OSError) as error:
         cause = error.__cause__ or error
         raise Unreachable(f"the broker does not answer ({type(cause).__name__})") from None
+
+
+def _send(app: Celery, stage: str) -> None:
+    app.send_task(stage, queue=stage, expires=EXPIRES_SECONDS, retry=False)
 
 
 def forget(data: Path) -> None:
@@ -105,18 +118,23 @@ def forget(data: Path) -> None:
                 message.unlink()
 
 
-def answers(app: Celery) -> None:
-    """Ask the broker whether it is there.
+def answers(app: Celery, *stages: str) -> None:
+    """Ask the broker whether it is there, and takes messages for these stages.
 
     Raises:
-        Unreachable: it is not, does not take the password, or its certificate is not good.
+        Unreachable: it is not, does not take the password or a message, or its certificate is not
+            good.
     """
     with app.connection_for_write() as connection:
+        does = "does not answer"
         try:
             connection.ensure_connection(max_retries=1, timeout=_ANSWER_SECONDS)
+            does = "takes no message"
+            for stage in stages:
+                _send(app, stage)
         except (OperationalError, OSError) as error:
             place = f"{connection.hostname} port {connection.port or _REDIS_PORT}"
-            raise Unreachable(f"{place} does not answer: {_why(error)}") from None
+            raise Unreachable(f"{place} {does}: {_why(error)}") from None
 
 
 def worker_answers(app: Celery, worker: str) -> bool:
@@ -126,6 +144,18 @@ def worker_answers(app: Celery, worker: str) -> bool:
     except (OperationalError, OSError):
         return False
     return bool(found)
+
+
+def _is_address(url: str) -> bool:
+    """Whether a URL has its parts. A password with `#`, `/` or `?` in it ends the host before it
+    begins, and what is told of such a URL would repeat the password.
+    """
+    try:
+        parts = urlsplit(url)
+        database = parts.path.strip("/") if parts.scheme in ("redis", "rediss") else ""
+        return bool(parts.scheme) and parts.port != 0 and (database or "0").isdecimal()
+    except ValueError:  # the port is no number, or a bracket is open
+        return False
 
 
 def _why(error: BaseException) -> str:
@@ -151,7 +181,11 @@ def _secured(url: str, authority: Path | None) -> dict[str, object]:
 def _transport_options(url: str, data: Path, longest_task_seconds: float) -> dict[str, object]:
     if not url.startswith(_FILES):
         # A message counts as lost, and is given to another worker, only after the longest task.
-        return {"visibility_timeout": 1.2 * longest_task_seconds}
+        return {
+            "visibility_timeout": 1.2 * longest_task_seconds,
+            "socket_timeout": _SILENT_SECONDS,
+            "socket_connect_timeout": _SILENT_SECONDS,
+        }
     folder, control = data / "broker", data / "broker" / "control"
     control.mkdir(parents=True, exist_ok=True)
     return {

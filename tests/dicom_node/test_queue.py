@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -130,6 +133,47 @@ def test_redis_that_is_away_is_unreachable_within_seconds(tmp_path: Path) -> Non
     assert str(told.value) == f"{HOST} port {port} does not answer: nobody listens there"
 
 
+def test_redis_that_stands_still_is_unreachable_within_seconds(
+    tmp_path: Path, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the edge, which rings, would never again look whether a study is complete."""
+    monkeypatch.setattr(queue, "_SILENT_SECONDS", 1.0)
+    app = queue.application(redis.url, tmp_path, longest_task_seconds=60)
+    queue.ring(app, "read")
+    os.kill(redis.pid, signal.SIGSTOP)
+    thaw = threading.Timer(30, os.kill, (redis.pid, signal.SIGCONT))
+    thaw.start()
+    try:
+        with pytest.raises(Unreachable, match="broker does not answer"):
+            queue.ring(app, "read")
+        with pytest.raises(Unreachable, match="does not answer: no answer in time"):
+            queue.answers(app)
+    finally:
+        thaw.cancel()
+        os.kill(redis.pid, signal.SIGCONT)
+    queue.ring(app, "read")
+
+
+def test_a_worker_asks_for_its_broker_without_end(tmp_path: Path) -> None:
+    app = queue.application("redis://nowhere:6379/0", tmp_path, longest_task_seconds=60)
+    assert app.conf.broker_connection_max_retries is None
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [("REPLICAOF 127.0.0.1 1", "is it a replica"), ("SET read x", "a queue's name holds some")],
+)
+def test_redis_that_answers_and_takes_no_message_is_found_out(
+    tmp_path: Path, redis: Redis, command: str, why: str
+) -> None:
+    app = queue.application(redis.url, tmp_path, longest_task_seconds=60)
+    with Client(HOST, redis.port) as told:
+        told.execute_command(*command.split())
+    queue.answers(app)
+    with pytest.raises(Unreachable, match=f"takes no message: .*{why}"):
+        queue.answers(app, "fetch", "read")
+
+
 def test_redis_that_comes_back_is_rung_again(tmp_path: Path, redis: Redis) -> None:
     app = queue.application(redis.url, tmp_path, longest_task_seconds=60)
     queue.ring(app, "read")
@@ -149,12 +193,20 @@ def test_without_a_broker_messages_are_files_below_the_data_folder(tmp_path: Pat
     assert {path.name for path in data.iterdir()} == {"broker"}
 
 
-@pytest.mark.parametrize("url", ["redis", "localhost", "http://localhost:6379", "reddis://h/0"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis", "localhost", "http://localhost:6379", "reddis://h/0"),
+        *("redis://h:port/0", "redis://h:99999/0", "redis://h/name", "redis://[::1/0"),
+        *("redis://:Geheim#wort@h/0", "redis://:Geheim/wort@h/0", "redis://:Geheim?wort@h/0"),
+    ],
+)
 def test_a_url_that_names_no_broker_is_told_before_anything_starts(
     tmp_path: Path, url: str
 ) -> None:
-    with pytest.raises(Misconfigured, match=r"broker\.url"):
+    with pytest.raises(Misconfigured, match=r"broker\.url") as told:
         queue.application(url, tmp_path, longest_task_seconds=60)
+    assert "Geheim" not in str(told.value)
 
 
 def test_a_password_in_the_url_is_in_no_message(tmp_path: Path) -> None:
