@@ -223,7 +223,7 @@ def load(path: Path) -> Settings:
     refuse_passwords(document, ENVIRONMENT_PREFIX)
     _refuse_unknown_variables()
     try:
-        settings = Settings(**document.data)
+        settings = Settings(**{str(key): value for key, value in document.data.items()})
     except SettingsError as error:  # its text ends with the name of the section
         section = str(error).split('"')[1].upper()
         raise Misconfigured(

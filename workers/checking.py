@@ -13,6 +13,7 @@ from dicom_node import commitment, queue
 from dicom_node.archives.orthanc import Rest
 from dicom_node.association import echo
 from dicom_node.errors import Misconfigured, NodeError
+from dicom_node.ledger import jobs
 from dicom_node.peer import Peer
 from dicom_node.report import Weights
 from dicom_node.retention.survey import survey
@@ -118,13 +119,16 @@ def _try(what: str, check: Callable[[], str]) -> Result:
 
 
 def _ledger(configuration: Configuration) -> str:
-    open_site(configuration).database.close()
+    database = open_site(configuration).database
+    database.try_to_write()
+    database.close()
     return "opens"
 
 
 def _broker(configuration: Configuration) -> str:
     broker = configuration.settings.broker
-    queue.answers(celery_application(configuration.settings))
+    app = celery_application(configuration.settings)
+    queue.answers(app, *(stage.name for stage in jobs.STAGES))
     if not broker.url:
         return "files in the data folder"
     return "answers over TLS" if broker.url.startswith("rediss:") else "answers"

@@ -16,6 +16,8 @@ _SAID = {
     "does not support SSL": "it has no TLS (sslmode)",
     "root certificate file": "the file of the authority is not there (sslrootcert)",
     "certificate": "its certificate is not accepted (sslrootcert, host name, date)",
+    "invalid connection option": "its URL has an option that PostgreSQL does not know",
+    "invalid sslmode": "its URL has an sslmode that PostgreSQL does not know",
     "Connection refused": "nobody listens there",
     "resolve host": "its host has no address",
     "translate host": "its host has no address",
@@ -30,7 +32,9 @@ def told(url: URL, error: BaseException) -> str:
 
 
 def _place(url: URL) -> str:
-    return f" at {url.host} port {url.port or 5432}" if url.host else ""
+    # SQLAlchemy takes what follows an `@` in a password for a part of the host.
+    host = (url.host or "").rpartition("@")[2]
+    return f" at {host} port {url.port or 5432}" if host else ""
 
 
 def _why(error: BaseException) -> str:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
@@ -30,6 +31,8 @@ _SILENT_MILLISECONDS = 60_000
 #: Of SQLSTATE (PostgreSQL, Appendix A): connection exceptions, insufficient resources, operator
 #: intervention, system errors; and a transaction that may only read.
 _AWAY_CLASSES, _READ_ONLY = ("08", "53", "57", "58"), "25006"
+#: What SQLite says of a file that is no ledger, or no longer one.
+_SPOILED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 #: libpq's own waiting has no end, or one of hours: when the server's machine has gone.
 _LIBPQ = {
     "connect_timeout": 10,
@@ -73,7 +76,8 @@ class Database:
         """Open the database at a SQLAlchemy URL.
 
         Raises:
-            Misconfigured: the URL is not one, or its driver is not installed.
+            Misconfigured: the URL is not one, its driver is not installed, its folder cannot be
+                made, or a later version of this program has been at it.
             Unreachable: the database does not answer.
         """
         try:
@@ -82,6 +86,9 @@ class Database:
             raise Misconfigured(f"ledger.url: {_EXPECTED}") from None
         except ModuleNotFoundError as error:
             raise Misconfigured(f"ledger.url: {error}") from None
+        except OSError as error:
+            told = f"its folder cannot be made: {error.strerror}"
+            raise Misconfigured(f"ledger.url: {told}") from None
         self.migrate()
 
     @contextmanager
@@ -107,7 +114,21 @@ class Database:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self.writing() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError:
+                raise Misconfigured(
+                    "the ledger was brought up to date by a later version of this program; run that"
+                ) from None
+
+    def try_to_write(self) -> None:
+        """Change nothing, where something may be changed.
+
+        Raises:
+            Unreachable: the database does not answer, or may only be read.
+        """
+        with self.writing() as connection:
+            connection.exec_driver_sql("UPDATE jobs SET id = id WHERE 1 = 0")
 
     def close(self) -> None:
         """Give all connections back."""
@@ -140,9 +161,11 @@ def _is_away(error: DBAPIError) -> bool:
     state = str(getattr(error.orig, "sqlstate", None) or "")
     return (
         isinstance(error, OperationalError)
+        or error.statement is None  # of connecting
         or error.connection_invalidated
         or state.startswith(_AWAY_CLASSES)
         or state == _READ_ONLY
+        or str(getattr(error.orig, "sqlite_errorname", "")).startswith(_SPOILED)
     )
 
 
@@ -189,5 +212,11 @@ def _postgresql(url: str) -> Engine:
             cursor.execute(f"SET lock_timeout = {_LOCK_MILLISECONDS}")
             cursor.execute(f"SET idle_in_transaction_session_timeout = {_SILENT_MILLISECONDS}")
         connection.commit()
+
+    @event.listens_for(engine, "handle_error")
+    def _lost(context: ExceptionContext) -> None:
+        # A session that was opened while nothing might be written may stay so for good.
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            context.is_disconnect = True
 
     return engine

@@ -390,6 +390,20 @@ def test_a_url_that_is_none_is_a_mistake_of_configuration(url: str) -> None:
         Database(url)
 
 
+@pytest.mark.parametrize("option", ["sslmode=full", "sslmod=x"])
+def test_an_option_that_is_none_is_told_in_plain_words(option: str) -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(Unreachable, match=r"its URL has an (option|sslmode) that PostgreSQL does"):
+        Database(f"postgresql+psycopg://who@{HOST}/name?{option}")
+
+
+def test_of_a_password_with_an_at_sign_nothing_is_told() -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(Unreachable) as told:
+        Database(f"postgresql+psycopg://who:hun@ter2@{HOST}:{free_port()}/name")
+    assert "ter2" not in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("host", "why"), [(HOST, "nobody listens there"), ("b.invalid", "its host has no address")]
 )
@@ -404,6 +418,19 @@ def test_of_a_ledger_that_is_away_it_says_where_and_what_to_look_at(host: str, w
 def test_of_a_file_that_is_no_ledger_it_says_what_sqlite_says(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="does not answer: OperationalError, SQLITE_CANTOPEN"):
         Database(f"sqlite:///{tmp_path}")
+    file = tmp_path / "ledger.sqlite3"
+    file.write_bytes(b"garbage " * 1000)
+    with pytest.raises(Unreachable, match="SQLITE_NOTADB"):
+        Database(f"sqlite:///{file}")
+    with pytest.raises(Misconfigured, match=r"ledger\.url: its folder cannot be made: Not a dir"):
+        Database(f"sqlite:///{file}/below/ledger.sqlite3")
+
+
+def test_a_ledger_of_a_later_version_is_left_alone(database: Database) -> None:
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Misconfigured, match="by a later version of this program"):
+        database.migrate()
 
 
 @pytest.mark.parametrize(
@@ -437,10 +464,13 @@ def test_a_server_that_may_only_be_read_just_now_does_not_answer(ledger_url: str
     database.close()
     with pytest.raises(Unreachable, match="ReadOnlySqlTransaction"):
         queued(database)
+    with pytest.raises(Unreachable, match="ReadOnlySqlTransaction"):
+        database.try_to_write()
     with database.reading() as connection:
         connection.exec_driver_sql("SET TRANSACTION READ WRITE")
         connection.exec_driver_sql(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
-    database.close()
+    with suppress(Unreachable):  # by the session that was opened meanwhile
+        database.try_to_write()
     assert queued(database) == 1
 
 

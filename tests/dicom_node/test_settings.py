@@ -62,6 +62,11 @@ def test_every_default_written_in_the_shipped_file_is_the_default_of_the_code() 
          "/node.yaml:2: receive.calling_ae_titles.1: expected text: put it in quotes"),
         ("delivery: {first_retry_seconds: soon}\n",
          "/node.yaml:1: delivery.first_retry_seconds: expected a number"),
+        ("1: 2\n", "/node.yaml:1: 1: unknown `1`; valid are: archive, broker, completion, "
+         "delivery, destinations, engine, findings, ledger, limits, log, node, orthanc, profiles, "
+         "receive, release, retention, rules, series, tls"),
+        ("limits: {sweep_seconds: .inf}\n",
+         "/node.yaml:1: limits.sweep_seconds: input should be a finite number"),
         ("release: perhaps\n", "/node.yaml:1: release: expected true or false"),
         ("receive:\n  maximum_associations: 10\n  maximum_associations_per_sender: 11\n",
          "/node.yaml:3: receive.maximum_associations_per_sender: 11 are more than "
