@@ -69,7 +69,7 @@ def run(config: ConfigOption = CONFIG) -> None:
 @app.command(name="edge")
 def run_edge(config: ConfigOption = CONFIG) -> None:
     """Receive studies and keep the ledger moving (needs no torch)."""
-    site = open_site(configured(config))
+    site = edge.opened(configured(config))
     if os.geteuid() == 0:
         log.warning("runs as root: give the node a user of its own")
     edge.run(site, _stop_event())

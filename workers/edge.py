@@ -21,10 +21,12 @@ from dicom_node.receive.recorder import Recorder
 from dicom_node.receive.scan import scan
 from dicom_node.receive.scp import Receiver
 from dicom_node.receive.tls_line import Callers, Lines
+from dicom_node.retention.ballast import NOTHING, drop_ballast
+from dicom_node.spool import Spool
 from dicom_node.tls import inspect
 from workers import listening, owners
 from workers.housekeeping import Housekeeper
-from workers.site import Site, longest_task_seconds
+from workers.site import Configuration, Site, longest_task_seconds, open_site
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,23 @@ log = logging.getLogger(__name__)
 _RING_AGAIN_SECONDS = 15
 #: A sign of life, and the same again where the disk did not take it.
 _SHOW_LIFE_EVERY_SECONDS, _SHOW_LIFE_AGAIN_SECONDS = 600, 5
+
+
+def opened(configuration: Configuration) -> Site:
+    """The site of an edge, also where nothing at all is free on its disk: to be opened the ledger
+    needs some room, and who deletes what may go is the edge.
+
+    Raises:
+        Misconfigured, Unreachable: as ``open_site`` says.
+    """
+    try:
+        return open_site(configuration)
+    except Unreachable:
+        spool = Spool(configuration.settings.node.data)
+        if spool.free_bytes() >= NOTHING:
+            raise
+        drop_ballast(spool)
+    return open_site(configuration)
 
 
 def run(site: Site, stop: threading.Event) -> None:

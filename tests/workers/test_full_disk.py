@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -14,9 +14,10 @@ import nodes
 import pytest
 from builders import chest, chest_picture
 from peers import Qrscp, StoreScp, storescu, wait_until
+from sqlalchemy import update
 from stages import Node, destination, nowhere
 
-from dicom_node.ledger import jobs
+from dicom_node.ledger import jobs, tables
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import DELIVER, Job, State
 from dicom_node.spool import Spool
@@ -128,6 +129,30 @@ def test_a_disk_that_is_full_because_nobody_took_what_is_on_it_empties_itself(
         told = part.log.read_text()
         assert "the ledger does not answer" not in told
         assert "Traceback" not in told
+
+
+def test_an_edge_starts_on_a_disk_on_which_nothing_is_free(tmp_path: Path) -> None:
+    """Else nobody would delete what may go: the ledger cannot be opened without room."""
+    at = nodes.Site(tmp_path / "site")
+    film, data = chest(tmp_path / "film.dcm", chest_picture(1200, 1200, 0)), at.data
+    with disks.small(data, "size=24m"):
+        with nodes.Node(at, "edge"):
+            storescu([film], at.port, "-xe", aec=nodes.AE_TITLE)
+            wait_until((data / "ballast").exists, "room is laid aside", SECONDS)
+            job = at.job_in("received", "queued")["id"]
+        database = Database(f"sqlite:///{data}/ledger.sqlite3")
+        with database.writing() as connection:
+            jobs.move(connection, job, State.DONE)
+            connection.execute(update(tables.jobs).values(state_since=0))
+        database.close()
+        at._opened.database.close()  # nobody has it open, as after the machine was started again
+        with suppress(OSError), (data / "log of another").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        assert Spool(data).free_bytes() == 0
+
+        with nodes.Node(at, "edge"):
+            wait_until(lambda: not any(Spool(data).received()), "it makes room", SECONDS)
 
 
 def stands(database: Database, accepted: int) -> bool:
