@@ -34,10 +34,10 @@ def retract(site: Site, number: int, reason: Reason) -> str:
         return f"job {number} is {job.state} already; nothing was changed"
     standing = corrections.of(site.database, job)
     if not standing.rows and job.state not in (State.READ, State.DELIVERING):
-        goes_on = f"; `dicom-node retry {number}` goes on with a retraction that failed"
+        goes_on = f"; `dicom-node retry {number}` goes on with the retraction, which failed"
         raise Misconfigured(
             f"job {number} is {job.state}: nothing that it sent is still to be withdrawn"
-            f"{goes_on if job.state is State.FAILED else ''}"
+            f"{goes_on if retrying.is_withdrawn(site.database, job) else ''}"
         )
     why = f"withdrawn by hand, for reasons of {reason}"
     notes = _notes(site, job, standing, reason, why)
