@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-#: What a disk says, one behind a network too, and no bug of this program brings about.
+#: What a disk says, one behind a network too, and no bug of this program brings about. EBADMSG and
+#: EUCLEAN: of ext4 and XFS, that it is corrupt. EHOSTDOWN and ETIMEDOUT: of CIFS and NFS.
 OF_A_DISK = frozenset(
     {
+        errno.EBADMSG,
         errno.EDQUOT,
+        errno.EHOSTDOWN,
         errno.EIO,
         errno.ENODEV,
         errno.ENOSPC,
@@ -22,6 +25,8 @@ OF_A_DISK = frozenset(
         errno.ENXIO,
         errno.EROFS,
         errno.ESTALE,
+        errno.ETIMEDOUT,
+        errno.EUCLEAN,
     }
 )
 #: Where a disk has a limit of files, each that can still be made counts as so much room.
