@@ -139,9 +139,11 @@ def answers(app: Celery, *stages: str) -> None:
 
 def worker_answers(app: Celery, worker: str) -> bool:
     """Whether a worker of this Celery name takes messages."""
+    with app.connection_for_write() as connection:
+        away = (OperationalError, OSError, *connection.connection_errors)
     try:
         found = app.control.inspect(destination=[worker], timeout=_PING_SECONDS).ping()
-    except (OperationalError, OSError):
+    except away:
         return False
     return bool(found)
 

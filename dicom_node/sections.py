@@ -273,6 +273,7 @@ class LimitsSection(Section):
     attempts: Annotated[int, Field(ge=1)] = 3
     sweep_seconds: Seconds = 2
     routine_wait_seconds: Seconds = 1800
+    deaf_seconds: Seconds = 120
 
 
 class RetentionSection(Section):

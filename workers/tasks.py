@@ -16,15 +16,18 @@ from typing import Any
 from celery import Celery, signals
 from celery.apps import worker as celerys_worker
 from celery.exceptions import SecurityWarning
+from celery.worker import state as celerys_state
 
 from dicom_node import logs, queue, tls
 from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.ledger import jobs, leases, stalled
+from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import Stage
 from models.engines import ENGINES, LOOKS
 from models.engines.base import Engine, EngineOptions
 from workers import owners, way
 from workers.consuming import Retold
+from workers.hearing import Around, Hearing
 from workers.site import (
     Configuration,
     Site,
@@ -188,6 +191,7 @@ def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str
     def _say_goodbye(**_: Any) -> None:
         log.info("worker for %s: stopped", told)
 
+    _watch(app, configuration, stages)
     _quieten()
     told = ", ".join(stage.name for stage in stages)
     log.info("worker for %s", told)
@@ -204,6 +208,33 @@ def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str
             *pool,
         ]
     )
+
+
+def _watch(app: Celery, configuration: Configuration, stages: tuple[Stage, ...]) -> None:
+    """Once the worker is ready, see to it that it hears."""
+    chosen = configuration.settings
+
+    def is_busy() -> bool:
+        return bool(len(celerys_state.reserved_requests) + len(celerys_state.active_requests))
+
+    def is_left(stage: Stage) -> bool:
+        if not (chosen.node.data / "studies").is_dir():  # its disk is not mounted: make nothing
+            return False
+        database = Database(chosen.ledger_url)  # for this once: see `celery_application`
+        try:
+            return stalled.is_left(database, stage, chosen.limits.deaf_seconds)
+        finally:
+            database.close()
+
+    hearing = Hearing(stages, Around(is_busy, is_left, lambda stage: queue.ring(app, stage.name)))
+
+    @signals.task_received.connect(weak=False)  # type: ignore[untyped-decorator]  # Celery's
+    def _heard(request: Any, **_: Any) -> None:
+        hearing.heard(request.name)
+
+    @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]  # Celery's
+    def _begin(**_: Any) -> None:
+        hearing.watch(chosen.limits.deaf_seconds)
 
 
 def _quieten() -> None:

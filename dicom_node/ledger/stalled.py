@@ -1,9 +1,10 @@
-"""What stands at a job that waits and that nobody takes: why not."""
+"""Jobs that wait and that nobody takes: whether there are any, and why not."""
 
 from __future__ import annotations
 
 from sqlalchemy import or_, select, update
 
+from dicom_node.ledger import turns
 from dicom_node.ledger.database import Database, now
 from dicom_node.ledger.history import note
 from dicom_node.ledger.jobs import Stage
@@ -11,6 +12,14 @@ from dicom_node.ledger.tables import jobs
 
 #: So many jobs are told at a time, those first that have waited longest.
 _MANY = 100
+
+
+def is_left(database: Database, stage: Stage, seconds: float) -> bool:
+    """Whether a job of this stage has been due for so many seconds, and nobody is at any."""
+    at_work = select(jobs.c.id).where(jobs.c.state == stage.working, jobs.c.lease_until > now())
+    with database.reading() as connection:
+        overdue = connection.execute(turns.overdue(stage.takes), {"patience": seconds}).first()
+        return overdue is not None and connection.execute(at_work.limit(1)).first() is None
 
 
 def explain(database: Database, stage: Stage, reason: str) -> int:

@@ -148,6 +148,7 @@ def test_redis_that_stands_still_is_unreachable_within_seconds(
             queue.ring(app, "read")
         with pytest.raises(Unreachable, match="does not answer: no answer in time"):
             queue.answers(app)
+        assert not queue.worker_answers(app, "read@host")
     finally:
         thaw.cancel()
         os.kill(redis.pid, signal.SIGCONT)

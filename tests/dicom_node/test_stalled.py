@@ -17,6 +17,20 @@ def add(database: Database, study: str, state: State, **columns: object) -> int:
         return int(connection.execute(added).scalar_one())
 
 
+def test_work_is_left_where_it_is_due_for_long_and_nobody_is_at_any(ledger_url: str) -> None:
+    database = Database(ledger_url)
+    assert not stalled.is_left(database, READ, 60)
+    add(database, "1.2.1", State.READING, due_at=now() - 30)
+    add(database, "1.2.2", State.QUEUED, due_at=now() - 90)
+    assert not stalled.is_left(database, READ, 60)
+    long_due = {"due_at": now() - 90}
+    add(database, "1.2.3", State.READING, lease_owner="x", lease_until=now() - 1, **long_due)
+    assert stalled.is_left(database, READ, 60)
+    add(database, "1.2.4", State.READING, lease_owner="x", lease_until=now() + 600, **long_due)
+    assert not stalled.is_left(database, READ, 60)
+    database.close()
+
+
 def test_jobs_that_wait_say_why_once_and_are_taken_as_before(ledger_url: str) -> None:
     database = Database(ledger_url)
     waits = add(database, "1.2.1", State.READING)
