@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from dicom_node.spool import Spool
+from dicom_node.spool import Spool, size_of
 
 _NAME = "ballast"
 _BYTES = 4 * 1024 * 1024
@@ -18,7 +18,7 @@ NOTHING = 1024 * 1024
 def keep_ballast(spool: Spool, low_bytes: int) -> None:
     """Lay the file aside while there is room for it: so much stays free beside it."""
     path = spool.root / _NAME
-    if path.exists() or spool.free_bytes() < low_bytes + _BYTES:
+    if size_of(path) >= _BYTES or spool.free_bytes() < low_bytes + _BYTES:
         return
     with suppress(OSError), path.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, _BYTES)

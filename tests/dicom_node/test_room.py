@@ -109,6 +109,14 @@ def test_the_ballast_is_not_given_up_while_something_is_free(tmp_path: Path) -> 
         database.close()
 
 
+def test_a_ballast_that_was_laid_aside_in_part_is_made_whole(tmp_path: Path) -> None:
+    """Its writer was killed, or a quota did not give it."""
+    spool = Spool(tmp_path)
+    (tmp_path / "ballast").touch()
+    keep_ballast(spool, 0)
+    assert (tmp_path / "ballast").stat().st_size == 4 * MIB
+
+
 def test_a_disk_on_which_no_file_is_free_empties_itself(tmp_path: Path) -> None:
     with disks.small(tmp_path, "size=999m", "nr_inodes=60"):
         spool = Spool(tmp_path)
