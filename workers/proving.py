@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from dicom_node.archives import ARCHIVES
 from dicom_node.archives.orthanc import Rest
-from dicom_node.errors import Rejected
+from dicom_node.errors import Rejected, Unreachable
 from dicom_node.ledger import corrections
 from dicom_node.ledger.deliveries import Delivery, DeliveryState
 from workers import committing
@@ -38,10 +38,7 @@ def prove(errand: Errand, before: set[int]) -> Mapping[int, str]:
 
 def accept_found(errand: Errand, refused: Mapping[int, str]) -> dict[int, str]:
     """Of what was refused, though it may be there, take as accepted what a query finds; why of the
-    others, by their rows.
-
-    Raises:
-        Unreachable: the destination does not answer.
+    others, by their rows, unless it could not be asked.
     """
     left = dict(refused)
     for row in errand.rows(DeliveryState.SENDING) if errand.destination.verify == "query" else ():
@@ -53,6 +50,10 @@ def accept_found(errand: Errand, refused: Mapping[int, str]) -> dict[int, str]:
             found = _has(errand, row)
         except Rejected:  # of the query: the refusal says more
             break
+        except Unreachable as error:  # others may be proven all the same
+            told = f"{left[row.id]}, and cannot be asked whether it has it: {error}"
+            errand.outcome(row, DeliveryState.SENDING, told)
+            return {}
         if found:
             reason = f"{left.pop(row.id)} when it was sent again, and has it"
             errand.outcome(row, DeliveryState.SENT, reason)

@@ -413,6 +413,31 @@ def test_what_is_refused_is_not_given_up_where_it_could_not_be_looked_for(
     assert node.job(job).state is State.DONE
 
 
+class Mute(Forgetful):
+    """It ends the association of whoever asks it what it has."""
+
+    asked_in_vain = True
+
+    def _find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
+        if self.asked_in_vain:
+            event.assoc.abort()
+        yield from super()._find(event)
+
+
+def test_what_is_refused_and_cannot_be_looked_for_holds_up_no_other(node: Node, film: Path) -> None:
+    with Mute(reports_here).running() as archive:
+        job = read(node, film, archive, timeout_seconds=4)
+        assert node.deliver()
+        again(node, job)
+        assert node.job(job).state is State.DELIVERING
+        assert "pacs answered 0xC000, and cannot be asked whether it has it" in node.job(job).reason
+        assert rows(node, job)["seg"] == ("there", COMMITTED)
+        assert rows(node, job)["sr"][0] == "sending"
+        archive.asked_in_vain = False
+        again(node, job)
+    assert node.job(job).state is State.DONE
+
+
 def test_what_was_kept_without_an_answer_and_is_refused_for_good_may_be_there(
     node: Node, film: Path
 ) -> None:
