@@ -152,7 +152,11 @@ def _of(job: Job) -> ColumnElement[bool]:
 def _goes_on(job: Job) -> ColumnElement[bool]:
     """Of notes that are not there yet: whether somebody brings them all the same."""
     mine = and_(jobs.c.id == job.id, deliveries.c.output == RETRACTION)
-    return and_(deliveries.c.output.in_(NOTES), or_(mine, jobs.c.state == State.RETRACTING))
+    return and_(
+        deliveries.c.output.in_(NOTES),
+        deliveries.c.state != DeliveryState.WITHDRAWN,
+        or_(mine, jobs.c.state == State.RETRACTING),
+    )
 
 
 def _standing(connection: Connection, job: Job, which: ColumnElement[bool]) -> Standing:

@@ -334,6 +334,27 @@ def test_a_retraction_that_failed_and_was_superseded_does_not_end_as_if_it_had_b
     assert iocm.results(iocm.held(pacs)) == made(node, second)
 
 
+def test_what_a_note_was_to_take_back_that_is_sent_no_more_stands(
+    node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its destination was not in node.yaml when a later revision took the place of the others."""
+    here = destination(pacs, profile="weasis")
+    node.open(destinations=[here, here | {"name": "other"}])
+    first = read(node, films.first)
+    deliver(node, first)
+    retracting.retract(node.site, first, Reason.SAFETY)
+    refused_retraction(node, first, monkeypatch)
+    node.open(destinations=[here])
+    assert deliver(node, read(node, films.late)) is State.DONE
+    node.open(destinations=[here, here | {"name": "other"}])
+    retract(node, first, Reason.SAFETY)
+    assert node.job(first).state is State.RETRACTED
+    results = deliveries.of_job(node.site.database, first)
+    notes_there = [row.id for row in results if row.made.is_note and row.state == "there"]
+    others = [one for one in results if one.made.destination == "other" and not one.made.is_note]
+    assert {one.withdrawn_by in notes_there for one in others} == {True}
+
+
 def test_while_a_retraction_has_failed_nothing_is_forgotten(
     node: Node, films: Films, pacs: Orthanc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
