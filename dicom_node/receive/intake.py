@@ -9,6 +9,7 @@ file for each. And what it cannot take apart ends its thread with a trace, the c
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pynetdicom.fsm import InvalidEventError, StateMachine
 
 from dicom_node.headers import UNDECODABLE
 from dicom_node.receive.asking import too_much
+from dicom_node.receive.leftovers import delete_unserved
 from dicom_node.receive.messages import Messages
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,8 @@ MOST_WAITING = 16
 _COMMAND, _LAST = 1, 2
 
 _NO_MESSAGE = "it sent what is no DICOM message"
+_NO_REQUEST = "it sent what is no request, or one that lacks what it has to have"
+_NO_PATIENCE = "it does not wait for answers"
 _NO_PDU = "it sent a PDU that cannot be decoded"
 _INVALID_PDU = "Evt19"  # PS3.8 Table 9-10; no action of it takes the PDU
 
@@ -51,6 +55,7 @@ def guard(association: Any, incoming: Path, largest_object_bytes: int, dismiss: 
     association.dimse = _Messages(association, incoming, largest_object_bytes, dismiss)
     association.dul.state_machine = _States(association.dul, dismiss)
     _look_first(association, dismiss)
+    _serve_within_bounds(association, dismiss)
 
 
 def _look_first(association: Any, dismiss: Dismiss) -> None:
@@ -71,6 +76,30 @@ def _look_first(association: Any, dismiss: Dismiss) -> None:
             return None, _INVALID_PDU
 
     association.dul._decode_pdu = look
+
+
+def _serve_within_bounds(association: Any, dismiss: Dismiss) -> None:
+    """Pass over no message: what is no whole request pynetdicom leaves without an answer and its
+    file on the disk, and of a C-CANCEL beyond the tenth its thread dies. Each N-EVENT-REPORT gets
+    a thread of its own, and these are bounded here as what waits in the queue is.
+    """
+    serve = association._serve_request
+    room = threading.Semaphore(MOST_WAITING)
+
+    def serve_one(message: Any, context_id: int) -> None:
+        why = _NO_REQUEST if not getattr(message, "is_valid_request", False) else ""
+        if not why and not room.acquire(blocking=False):
+            why = _NO_PATIENCE
+        if why:
+            dismiss(association, why)
+            delete_unserved(message)
+            return
+        try:
+            serve(message, context_id)
+        finally:
+            room.release()
+
+    association._serve_request = serve_one
 
 
 class _TooMuch(Exception):
@@ -125,7 +154,7 @@ class _Messages(Messages):
 
     def _take(self, primitive: Any) -> None:
         if self.msg_queue.qsize() >= MOST_WAITING:
-            raise _TooMuch("it does not wait for answers")
+            raise _TooMuch(_NO_PATIENCE)
         fragments: list[Any] = primitive.presentation_data_value_list
         message: Any = self.message
         _check(fragments, self.assoc, has_command=message is not None and bool(message.context_id))

@@ -29,6 +29,12 @@ def delete_leftovers(association: Any) -> None:
         )
 
 
+def delete_unserved(message: Any) -> None:
+    """Delete the file of a message that nobody is going to look at, if it has one."""
+    if path := getattr(message, "_dataset_path", None):
+        _delete(message._dataset_file, path)
+
+
 def _delete(file: Any, path: Path | None) -> int:
     """One file, closed and deleted; returns how many there were."""
     if path is None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from sqlalchemy import select
 
 from dicom_node.association import echo
 from dicom_node.ledger.tables import quarantine
-from dicom_node.receive.intake import guard
+from dicom_node.receive.intake import MOST_WAITING, guard
 from dicom_node.receive.line import Limits
 from dicom_node.receive.taking import CANNOT_UNDERSTAND, SUCCESS, TOO_LARGE
 
@@ -186,6 +187,48 @@ def test_nonsense_ends_its_association_without_a_trace_and_leaves_nothing(
         assert wire.status(connection) == 0
 
 
+def cancel(number: int) -> bytes:
+    """A C-CANCEL-RQ (PS3.7 Table 9.3-11) of a request that there is not."""
+    asks = (
+        wire.element(0x00000100, struct.pack("<H", 0x0FFF))
+        + wire.element(0x00000120, struct.pack("<H", number))
+        + wire.element(0x00000800, struct.pack("<H", 0x0101))
+    )
+    whole = wire.element(0, struct.pack("<L", len(asks))) + asks
+    return wire.data(wire.fragment(whole, wire.COMMAND | wire.LAST))
+
+
+#: A C-STORE-RQ whose Affected SOP Instance UID is there, and empty.
+NAMELESS = wire.data(
+    wire.fragment(
+        wire.command(1, wire.FILM, data_set=True, more=wire.element(0x1000, b"")),
+        wire.COMMAND | wire.LAST,
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        NAMELESS + wire.store(b"1" * 100)[-1],
+        wire.data(wire.fragment(wire.command(0x8001, wire.FILM, data_set=False), 3)),
+        b"".join(map(cancel, range(15))),
+    ],
+    ids=["no SOP Instance UID", "an answer to nothing", "more cancels than are kept"],
+)
+def test_what_is_no_whole_request_is_not_left_without_an_answer_until_its_time_is_up(
+    start: Callable[..., Node], caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    """Else the log would say that the caller was silent, and its file would stay."""
+    node = start(replace(LIMITS, idle_seconds=600, message_seconds=600))
+    with wire.associated(node.port) as connection:
+        connection.sendall(sent)
+        wire.end_of(connection)
+    wait_until(lambda: ended_with(caplog, "it sent what is no request"), "the log says why")
+    receiving.settle(lambda: node.temporary() == [])
+    assert [one for one in caplog.records if one.exc_info] == []
+
+
 def test_an_object_may_not_take_for_ever_however_steadily_it_comes(
     start: Callable[..., Node], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -265,6 +308,27 @@ def test_an_event_that_is_not_allowed_ends_the_thread_that_met_it() -> None:
     association.dul.state_machine.do_action("Evt18")  # the timer ran out, where none was set
     assert len(told) == 1
     assert association.dul._kill_thread
+
+
+def test_reports_that_do_not_wait_for_answers_take_no_more_threads_than_are_allowed() -> None:
+    """Pynetdicom begins a thread for each N-EVENT-REPORT, which may have to wait for the ledger."""
+    association: Any = Association(AE(), MODE_ACCEPTOR)
+    answered, ended = threading.Event(), threading.Semaphore(0)
+    association._serve_request = lambda *_: answered.wait(60)
+    guard(association, Path(), MEBIBYTE, lambda *_: ended.release())
+    report = SimpleNamespace(is_valid_request=True)
+    threads = [
+        threading.Thread(target=association._serve_request, args=(report, 1))
+        for _ in range(MOST_WAITING + 3)
+    ]
+    for one in threads:
+        one.start()
+    for _ in range(3):
+        assert ended.acquire(timeout=60)
+    answered.set()
+    for one in threads:
+        one.join(60)
+    assert not ended.acquire(blocking=False)
 
 
 def test_announcements_may_not_be_deflated(start: Callable[..., Node]) -> None:
