@@ -19,7 +19,7 @@ from dicom_node.report import Weights
 from dicom_node.retention.survey import survey
 from dicom_node.sections import DestinationSection, PeerSection
 from dicom_node.spool import Spool
-from dicom_node.tls import inspect
+from dicom_node.tls import Credentials, inspect
 from dicom_node.units import size_text
 from workers import disk, listening, tasks
 from workers.site import Configuration, celery_application, open_site
@@ -165,14 +165,19 @@ def _certificates(configuration: Configuration) -> Iterator[Result]:
     shown = {(one, False) for one in configuration.settings.calling_credentials}
     if (credentials := configuration.settings.credentials) is not None:
         shown.add((credentials, True))
-    for credentials, as_server in sorted(shown, key=str):
-        try:
-            certificate = inspect(credentials, as_server=as_server)
-        except Misconfigured as error:
-            yield Result(f"TLS: {error}", failed=True)
-            continue
-        if certificate is not None:
-            yield validity(f"TLS: {credentials.certificate}", certificate.until)
+    # What is true of it at the port is mostly true of it for callers, and told once.
+    told = dict.fromkeys(_certificate(*one) for one in sorted(shown, key=str))
+    yield from filter(None, told)
+
+
+def _certificate(credentials: Credentials, as_server: bool) -> Result | None:
+    try:
+        certificate = inspect(credentials, as_server=as_server)
+    except Misconfigured as error:
+        return Result(f"TLS: {error}", failed=True)
+    if certificate is None:
+        return None
+    return validity(f"TLS: {credentials.certificate}", certificate.until)
 
 
 def validity(what: str, until: datetime) -> Result:

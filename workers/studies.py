@@ -37,7 +37,8 @@ def list_jobs(
     if as_json:
         tell(console, showing.jobs_json(found, aside))
         return
-    print_table(showing.jobs_table(found) if found else "no studies yet")
+    none = "no such studies" if state or before else "no studies yet"
+    print_table(showing.jobs_table(found) if found else none)
     if any(job.leased for job in found):
         tell(console, "* being worked on now")
     for one in aside:

@@ -242,6 +242,12 @@ def test_show_of_a_job_that_is_not_there(site: Site) -> None:
     assert "no job 7" in done.stderr
 
 
+def test_a_page_with_no_studies_is_no_node_without_any(site: Site) -> None:
+    site.configure()
+    assert "no studies yet" in site.command("jobs").stdout
+    assert "no such studies" in site.command("jobs", "--state", "failed").stdout
+
+
 def test_a_data_folder_that_cannot_be_made_is_one_line(site: Site, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     site.configure(node={"data": str(tmp_path / "file" / "data")})
