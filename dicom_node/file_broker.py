@@ -76,9 +76,12 @@ class Channel(_Channel):  # type: ignore[misc]
 
 
 class Transport(_Transport):  # type: ignore[misc]
-    """Kombu's, with the channel above."""
+    """Kombu's, with the channel above. A disk that is away is a broker that is: a worker connects
+    again, and does not end.
+    """
 
     Channel = Channel
+    connection_errors = (*_Transport.connection_errors, OSError)
 
 
 TRANSPORT_ALIASES[SCHEME] = f"{__name__}:{Transport.__name__}"

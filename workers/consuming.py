@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator
-from logging import LogRecord
+from logging import WARNING, LogRecord
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 _PAUSE_SECONDS = 5.0
 #: The logger for what a task raised: that is no broker.
 _TASKS = "celery.app.trace"
+_REDIS = "kombu.transport.redis"
 _AWAY = (OSError, OperationalError, NoConnection, NoAnswer)
 _Consumer: Any = consumer.Consumer
 
@@ -59,6 +60,8 @@ class Retold:
                 return self._line("answers with an error", error)
             if isinstance(error, _AWAY):
                 return self._line("does not answer", error)
+        if record.name == _REDIS and record.levelno == WARNING:  # of a connection that it drops
+            return self._line("does not answer", NoAnswer())
         return None
 
     def _line(self, does: str, error: BaseException) -> str:

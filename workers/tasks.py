@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import logging
 import socket
+import sys
 import time
 import warnings
 from functools import cached_property
@@ -180,6 +181,7 @@ def _name(stages: tuple[Stage, ...]) -> str:
 def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str]) -> None:
     app = celery_application(configuration.settings)
     worker = Worker(configuration)
+    statuses: list[int] = []
     for stage in stages:
         _register(app, worker, stage)
 
@@ -188,7 +190,8 @@ def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str
         logs.configure(configuration.settings.log.level, Retold(configuration.settings.broker.url))
 
     @signals.worker_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]  # Celery's
-    def _say_goodbye(**_: Any) -> None:
+    def _say_goodbye(sender: Any, **_: Any) -> None:
+        statuses.append(sender.exitcode or 0)
         log.info("worker for %s: stopped", told)
 
     _watch(app, configuration, stages)
@@ -208,6 +211,8 @@ def _run(configuration: Configuration, stages: tuple[Stage, ...], pool: list[str
             *pool,
         ]
     )
+    if any(statuses):  # Celery keeps it to itself, and what starts it takes 0 for an end by order
+        sys.exit(1)
 
 
 def _watch(app: Celery, configuration: Configuration, stages: tuple[Stage, ...]) -> None:

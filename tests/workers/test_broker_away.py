@@ -177,3 +177,26 @@ def test_what_is_no_message_is_forgotten_and_blocks_nobody(
         assert log.count("it is forgotten") > len(garbage)
         for trace in _TRACES:
             assert trace not in log, log
+
+
+def test_a_worker_outlives_its_broker_of_files_and_says_by_its_status_when_it_ends_by_itself(
+    tmp_path: Path,
+) -> None:
+    """As when the disk of the data folder is away for a while."""
+    site = Site(tmp_path / "site")
+    configuration = configure(site.config)
+    messages, aside = site.data / "broker", site.data / "aside"
+    with Node(site, "sender") as node:
+        wait_until(lambda: answers(configuration, SENDER), "it answers")
+        messages.rename(aside)
+        said = "the broker does not answer (FileNotFoundError); trying again"
+        wait_until(lambda: said in node.log.read_text("utf-8"), "it says so")
+        aside.rename(messages)
+        wait_until(lambda: answers(configuration, SENDER), "it answers again")
+        process = node._process
+        assert process is not None
+        assert process.poll() is None
+        assert "Traceback" not in node.log.read_text("utf-8")
+        (messages / "0_0.deliver.msg").write_text("{}")  # Kombu stumbles over it
+        wait_until(lambda: process.poll() is not None, "it ends")
+        assert process.returncode == 1

@@ -35,6 +35,12 @@ def test_a_broker_that_is_away_is_named_without_user_and_password(
     )
 
 
+def test_a_connection_that_kombu_drops_for_want_of_an_answer_is_told() -> None:
+    dropped = record("kombu.transport.redis")
+    dropped.levelno = logging.WARNING
+    assert "does not answer (TimeoutError)" in str(Retold(URL)(dropped))
+
+
 def test_what_a_task_raised_and_what_others_say_is_not_told_of_the_broker() -> None:
     retold = Retold(URL)
     assert retold(record("celery.app.trace", NoConnection())) is None
