@@ -91,10 +91,7 @@ class Spool:
     @property
     def is_there(self) -> bool:
         """Whether the folders are there: false while the disk that they lie on is not mounted."""
-        try:
-            return self.studies.is_dir()
-        except OSError:
-            return False
+        return is_there(self.root)
 
     def study(self, study_instance_uid: str) -> Path:
         """The folder of a received study."""
@@ -287,6 +284,14 @@ def _delete_empty(folder: Path) -> None:
         except OSError:  # an object has come meanwhile
             if patient:
                 durable.write(mark, patient, replace=False)
+
+
+def is_there(root: Path) -> bool:
+    """Whether a data folder holds its folders: without making them, as a :class:`Spool` does."""
+    try:
+        return (root / "studies").is_dir()
+    except OSError:
+        return False
 
 
 def is_uid(text: str) -> bool:

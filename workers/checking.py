@@ -12,13 +12,13 @@ from importlib.util import find_spec
 from dicom_node import commitment, queue
 from dicom_node.archives.orthanc import Rest
 from dicom_node.association import echo
+from dicom_node.durable import free_bytes
 from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.ledger import jobs
 from dicom_node.peer import Peer
 from dicom_node.report import Weights
 from dicom_node.retention.survey import survey
 from dicom_node.sections import DestinationSection, PeerSection
-from dicom_node.spool import Spool
 from dicom_node.tls import Credentials, inspect
 from dicom_node.units import size_text
 from workers import disk, listening, tasks
@@ -136,15 +136,18 @@ def _broker(configuration: Configuration) -> str:
 
 def _room(configuration: Configuration) -> Result:
     receive = configuration.settings.receive
-    spool = Spool(configuration.settings.node.data)
-    free = spool.free_bytes()
-    told = f"disk: {size_text(free)} free"
     try:
         site = open_site(configuration)
-        told = f"disk: {disk.room(site, survey(site.database, spool, site.settings.retention))}"
+        used = survey(site.database, site.spool, site.settings.retention)
+        told = f"disk: {disk.room(site, used)}"
         site.database.close()
+        free = site.spool.free_bytes()
     except NodeError:  # told of the ledger already
-        pass
+        try:
+            free = free_bytes(configuration.settings.node.data)
+        except OSError as error:
+            return Result(f"disk: node.data: {error.strerror}", failed=True)
+        told = f"disk: {size_text(free)} free"
     return Result(told, failed=free < receive.disk_reserve)
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dicom_node import commitment
+from dicom_node.durable import free_bytes
 from dicom_node.errors import Misconfigured, Unreachable
 from dicom_node.ledger import completion, jobs, leases
 from dicom_node.receive.announcements import handlers
@@ -22,7 +23,7 @@ from dicom_node.receive.scan import scan
 from dicom_node.receive.scp import Receiver
 from dicom_node.receive.tls_line import Callers, Lines
 from dicom_node.retention.ballast import NOTHING, drop_ballast
-from dicom_node.spool import Spool
+from dicom_node.spool import Spool, is_there
 from dicom_node.tls import inspect
 from workers import listening, owners
 from workers.housekeeping import Housekeeper
@@ -46,10 +47,10 @@ def opened(configuration: Configuration) -> Site:
     try:
         return open_site(configuration)
     except Unreachable:
-        spool = Spool(configuration.settings.node.data)
-        if spool.free_bytes() >= NOTHING:
+        data = configuration.settings.node.data
+        if not is_there(data) or free_bytes(data) >= NOTHING:
             raise
-        drop_ballast(spool)
+        drop_ballast(Spool(data))
     return open_site(configuration)
 
 

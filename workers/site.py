@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +13,13 @@ from celery import Celery
 from dicom_node import findings_file, queue, rules, settings, yamlfile
 from dicom_node.archives import ARCHIVES, Archive
 from dicom_node.errors import Misconfigured, Unreachable
+from dicom_node.ledger import received
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import Stage
 from dicom_node.outputs import OUTPUTS
 from dicom_node.rules import Known, Rule
 from dicom_node.settings import Settings
-from dicom_node.spool import Spool
+from dicom_node.spool import Spool, is_there
 from dicom_node.vocabulary import Vocabulary
 from models.engines import ENGINES
 from models.prepare import PREPARE
@@ -24,6 +27,11 @@ from models.questions import QUESTIONS
 from models.read import NEEDS
 
 log = logging.getLogger(__name__)
+
+_NOT_MOUNTED = (
+    "node.data: {data} is empty, and the ledger knows of files in it; is its disk mounted? If they "
+    "are lost, make the folder {data}/studies"
+)
 
 #: A lease outlives the time limit that ends the work, so that it never runs out under it.
 _LEASE_MARGIN = 1.1
@@ -100,21 +108,35 @@ def open_site(configuration: Configuration) -> Site:
 
     Raises:
         Misconfigured: the ledger's or the broker's URL cannot be used.
-        Unreachable: the ledger does not answer.
+        Unreachable: the ledger does not answer, or the disk of the data folder is not mounted.
     """
     chosen = configuration.settings
-    try:
-        spool = Spool(chosen.node.data)
-    except OSError as error:
-        raise Misconfigured(
-            f"node.data: {chosen.node.data} cannot be made or written: {error.strerror}"
-        ) from None
+    data = chosen.node.data
+    with _made(data):
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)  # the ledger may lie in it
+    database = Database(chosen.ledger_url)
+    if not is_there(data) and received.are_kept(database):
+        # Folders made where it is to be mounted would take what comes, and hide what is awaited.
+        database.close()
+        raise Unreachable(_NOT_MOUNTED.format(data=data))
+    with _made(data):
+        spool = Spool(data)
     return Site(
         configuration=configuration,
-        database=Database(chosen.ledger_url),
+        database=database,
         spool=spool,
         celery=celery_application(chosen),
     )
+
+
+@contextmanager
+def _made(data: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Misconfigured(
+            f"node.data: {data} cannot be made or written: {error.strerror}"
+        ) from None
 
 
 def celery_application(chosen: Settings) -> Celery:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pydicom.uid import UID
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, exists, select, update
 
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.history import note
@@ -41,6 +41,12 @@ def mark_deleted(connection: Connection, study_instance_uid: str) -> list[PurePo
     paths = list(connection.execute(select(instances.c.path).where(*mine)).scalars())
     connection.execute(update(instances).where(*mine).values(path=""))
     return [PurePosixPath(path) for path in paths]
+
+
+def are_kept(database: Database) -> bool:
+    """Whether files of any object are to lie in the spool."""
+    with database.reading() as connection:
+        return connection.execute(select(exists().where(instances.c.path != ""))).scalar_one()
 
 
 def forget(
