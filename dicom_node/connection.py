@@ -62,6 +62,8 @@ class Connection(AssociationSocket):
             self.assoc.requestor.address_info = AddressInformation.from_tuple(own)
             self._is_connected = True
             primitive.result = "Evt2"
+            if self._peer.tls is None:
+                self.failure += ", though somebody listens there; does it want TLS?"
         self.provider_queue.put(primitive)
         self._ready.set()
 

@@ -130,19 +130,28 @@ def test_a_certificate_of_the_peer_that_has_expired_is_named(
 
 
 def test_a_peer_that_speaks_plain_is_told_apart_both_ways(
-    tmp_path: Path, node: Credentials, storescp: peers.StoreScp
+    tmp_path: Path, node: Credentials
 ) -> None:
     with (
         peers.StoreScp(tmp_path / "plain") as plain,
         pytest.raises(Unreachable, match="pacs cannot be called by TLS"),
     ):
         echo(peer(plain.dicom_port, node))
-    with pytest.raises(Unreachable, match="pacs does not answer at its host and port"):
-        echo(Peer("pacs", "ANY-SCP", "127.0.0.1", storescp.dicom_port, "DICOMNODE", 5))
+    # DCMTK's storescp ends where a handshake fails, and cannot show the other way.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def hang_up() -> None:
+            connection, _ = server.accept()
+            connection.close()
+
+        threading.Thread(target=hang_up).start()
+        with pytest.raises(Unreachable, match="somebody listens there; does it want TLS"):
+            echo(Peer("pacs", "ANY-SCP", "127.0.0.1", port, "DICOMNODE", 5))
 
 
 def test_nobody_there_and_no_address_are_said_as_in_plain(node: Credentials) -> None:
-    with pytest.raises(Unreachable, match="pacs does not answer at its host and port"):
+    with pytest.raises(Unreachable, match=r"at its host and port$"):
         echo(peer(peers.free_port(), node))
     for secured in (None, Secured(node, "nowhere.invalid")):
         nowhere = Peer("pacs", "ANY-SCP", "nowhere.invalid", 104, "DICOMNODE", 5, secured)
