@@ -60,6 +60,7 @@ def application(
 
     Raises:
         Misconfigured: the URL is none that Celery knows, or the file of the authority is missing.
+        Unreachable: the folder of a broker of files cannot be made.
     """
     url = broker_url or _FILES
     if not all(map(_is_address, url.split(";"))):  # several: the next where one is away
@@ -134,6 +135,8 @@ def answers(app: Celery, *stages: str) -> None:
                 _send(app, stage)
         except (OperationalError, OSError) as error:
             place = f"{connection.hostname} port {connection.port or _REDIS_PORT}"
+            if connection.transport_cls == file_broker.SCHEME:
+                place = "the data folder"
             raise Unreachable(f"{place} {does}: {_why(error)}") from None
 
 
@@ -189,7 +192,11 @@ def _transport_options(url: str, data: Path, longest_task_seconds: float) -> dic
             "socket_connect_timeout": _SILENT_SECONDS,
         }
     folder, control = data / "broker", data / "broker" / "control"
-    control.mkdir(parents=True, exist_ok=True)
+    try:
+        control.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"node.data: {data} cannot be made or written: {error.strerror}"
+        raise Unreachable(told) from None
     return {
         "data_folder_in": str(folder),
         "data_folder_out": str(folder),

@@ -194,6 +194,13 @@ def test_without_a_broker_messages_are_files_below_the_data_folder(tmp_path: Pat
     assert {path.name for path in data.iterdir()} == {"broker"}
 
 
+def test_a_data_folder_that_takes_no_message_is_told_as_that(tmp_path: Path) -> None:
+    app = queue.application("", tmp_path, longest_task_seconds=60)
+    (tmp_path / "broker").rename(tmp_path / "aside")
+    with pytest.raises(Unreachable, match=r"^the data folder takes no message: "):
+        queue.answers(app, "read")
+
+
 @pytest.mark.parametrize(
     "url",
     [

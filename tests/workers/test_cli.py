@@ -250,8 +250,17 @@ def test_a_page_with_no_studies_is_no_node_without_any(site: Site) -> None:
 
 def test_a_data_folder_that_cannot_be_made_is_one_line(site: Site, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
+    told = f"node.data: {tmp_path}/file/data cannot be made"
     site.configure(node={"data": str(tmp_path / "file" / "data")})
-    done = site.command("jobs")
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert f"node.data: {tmp_path}/file/data cannot be made" in done.stderr
+    for command, status in (("jobs", 2), ("sender", 1)):
+        done = site.command(command)
+        assert done.returncode == status
+        assert len(done.stderr.splitlines()) == 1
+        assert told in done.stderr
+    # Weights that are not there are quickly looked at.
+    site.configure(engine={"name": "transformers", "model": str(tmp_path / "nowhere")})
+    said = site.command("check").stdout
+    for what in ("ledger", "broker"):
+        assert f"FAILED  {what}: {told}" in said
+    assert "FAILED  disk: node.data: " in said
+    assert "weights:" in said, "it goes on to its end"
