@@ -26,8 +26,8 @@ from dicom_node.ledger import history, jobs, revisions
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import Job, State
 
-QUIET, LEASE = 1.0, 1.5
-STAYS = 2.5  # longer than both
+QUIET, LEASE = 1.0, 2.5
+STAYS = 3.5  # longer than both
 
 
 @dataclass
