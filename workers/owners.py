@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from pathlib import Path
 
 _PROCESSES = Path("/proc")
+_MACHINE = Path("/etc/machine-id")  # machine-id(5); not in every container
 _START = 19  # of the words behind the program's name: when it started (proc(5), field 22)
 
 
 def me() -> str:
-    """This process: host, namespace of process ids, start and id.
+    """This process: host, machine, namespace of process ids, start and id.
 
-    Two containers may give the same id, and a machine gives an id again.
+    Two machines may have one name, two containers may give the same id, and a machine gives an id
+    again.
     """
     return f"{_place()}:{_started(os.getpid())}:{os.getpid()}"
 
@@ -32,7 +35,15 @@ def _place() -> str:
         namespace = os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - follows the link
     except OSError:
         namespace = 0
-    return f"{socket.gethostname()}:{namespace}"
+    return f"{socket.gethostname()[:40]}-{_machine()}:{namespace}"
+
+
+def _machine() -> str:
+    """Tells machines apart, and not what its secret name is (as machine-id(5) wants it)."""
+    try:
+        return hashlib.sha256(_MACHINE.read_bytes()).hexdigest()[:8]
+    except OSError:
+        return ""
 
 
 def _started(process: int) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from workers import owners
 
@@ -42,3 +45,16 @@ def test_of_another_machine_or_container_nothing_is_known() -> None:
     assert owners.is_dead(f"{host}:{namespace}:1:99999999")
     for text in ("", "test", "host:12", "a:b:c:d"):
         assert not owners.is_dead(text)
+
+
+def test_nothing_is_known_of_another_machine_of_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "machine-id"
+    other.write_text("0123456789abcdef0123456789abcdef\n")
+    monkeypatch.setattr(owners, "_MACHINE", other)
+    there, _, _ = owners.me().rpartition(":")
+    monkeypatch.undo()
+    assert not owners.is_dead(f"{there}:99999999")
+    here, _, _ = owners.me().rpartition(":")
+    assert owners.is_dead(f"{here}:99999999")
