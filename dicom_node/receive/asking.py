@@ -13,8 +13,10 @@ MOST_CONTEXTS = 128
 #: Of all kinds, within each other: as many as so many contexts with 60 transfer syntaxes each have.
 MOST_ITEMS = 8192
 
+#: Where the titles are: PS3.8 Table 9-11.
+CALLED, CALLING = slice(10, 26), slice(26, 42)
 _REQUEST, _CONTEXT, _USER_INFORMATION = 0x01, 0x20, 0x50
-_ITEMS_BEGIN = 74  # of the PDU: PS3.8 Table 9-11
+_ITEMS_BEGIN = 74  # of the PDU
 #: Where the items within an item begin: PS3.8 Tables 9-13 and 9-16.
 _WITHIN = {_CONTEXT: 8, _USER_INFORMATION: 4}
 
@@ -35,6 +37,15 @@ def too_much(pdu: bytes | bytearray) -> str:
         if items > MOST_ITEMS:
             return f"its request has more than {MOST_ITEMS} items"
     return ""
+
+
+def pad_titles(pdu: bytearray) -> None:
+    """AE titles of a request that are filled up with NUL, as some callers do, are filled up with
+    spaces, as PS3.5 6.2 wants it: pynetdicom can make nothing of others.
+    """
+    if pdu[0] == _REQUEST and len(pdu) >= _ITEMS_BEGIN:
+        for title in (CALLED, CALLING):
+            pdu[title] = pdu[title].rstrip(b"\0").ljust(16)
 
 
 def _items(pdu: bytes | bytearray, begin: int, end: int) -> Iterator[tuple[int, int, int]]:

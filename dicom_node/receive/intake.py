@@ -17,7 +17,7 @@ from typing import Any
 from pynetdicom.fsm import InvalidEventError, StateMachine
 
 from dicom_node.headers import UNDECODABLE
-from dicom_node.receive.asking import too_much
+from dicom_node.receive.asking import pad_titles, too_much
 from dicom_node.receive.leftovers import delete_unserved
 from dicom_node.receive.messages import Messages
 
@@ -68,6 +68,7 @@ def _look_first(association: Any, dismiss: Dismiss) -> None:
         if why := too_much(pdu):
             dismiss(association, why)
             return None, _INVALID_PDU
+        pad_titles(pdu)
         try:
             return decode(pdu)
         except Exception as error:  # noqa: BLE001 - as pynetdicom, which has no list of them

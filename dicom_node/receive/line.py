@@ -14,11 +14,12 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+from dicom_node.receive.asking import CALLED, CALLING
+
 log = logging.getLogger(__name__)
 
 _HEADER_BYTES = 6  # type, reserved, length: PS3.8 Table 9-11 and the others
 _KINDS = range(1, 8)  # PS3.8 9.3.1
-_CALLED, _CALLING = slice(10, 26), slice(26, 42)  # in an A-ASSOCIATE-RQ: PS3.8 Table 9-11
 _TLS_HANDSHAKE = b"\x16\x03"  # type and major version of a record: RFC 8446 5.1
 _TLS_HERE = "it speaks TLS, and this port is in plain (tls.port is for TLS)"
 _ALWAYS_ALLOWED_BYTES = 1_048_576
@@ -112,9 +113,10 @@ class Line(socket.socket):
     @property
     def titles(self) -> tuple[bytes, bytes]:
         """Called and Calling AE Title of the first PDU, as they came but for the spaces around
-        them, which mean nothing (PS3.5 6.2).
+        them, which mean nothing (PS3.5 6.2), and what some fill them up with instead.
         """
-        return self._begun[_CALLED].strip(b" "), self._begun[_CALLING].strip(b" ")
+        called, calling = (self._begun[one].rstrip(b"\0") for one in (CALLED, CALLING))
+        return called.strip(b" "), calling.strip(b" ")
 
     @property
     def is_within_pdu(self) -> bool:
@@ -151,7 +153,7 @@ class Line(socket.socket):
 
     def _follow(self, found: bytes) -> None:
         if not self._asked:
-            self._begun += found[: _CALLING.stop - len(self._begun)]
+            self._begun += found[: CALLING.stop - len(self._begun)]
         at = 0
         while at < len(found):
             if self._left:

@@ -119,6 +119,18 @@ def test_only_spaces_around_a_title_mean_nothing(
         assert "has characters that may stand in none" in caplog.text
 
 
+def test_titles_may_be_filled_up_with_nul(start: Callable[..., Node]) -> None:
+    """As some callers do, against PS3.5 6.2."""
+    node = start(LISTED)
+    asking = wire.request(calling=b"PACS".ljust(16, b"\0"))
+    asking = asking.replace(b"DICOMNODE".ljust(16), b"DICOMNODE".ljust(16, b"\0"))
+    with wire.associated(node.port, asking):
+        pass
+    with wire.connected(node.port) as connection:  # within a title it stands for nothing
+        connection.sendall(wire.request(calling=b"PA\0CS"))
+        assert wire.received(connection)[0] != 2
+
+
 def test_who_speaks_tls_at_the_port_in_plain_is_told_apart(
     start: Callable[..., Node], caplog: pytest.LogCaptureFixture
 ) -> None:
