@@ -59,6 +59,21 @@ def forget(site: Site, number: int) -> str:
         Misconfigured: there is no such job, or something that was read of the study still counts.
     """
     job = jobs.get(site.database, number)
+    study, spool = job.study_instance_uid, site.spool
+    deleted: list[Path] = []
+
+    def delete_files(uids: Sequence[str]) -> None:
+        deleted.extend(path for uid in uids if (path := spool.film(study, uid)).exists())
+        spool.delete(study, map(spool.below, deleted))
+
+    received.forget(
+        site.database, number, study, lambda: _check_all_is_taken_back(site, job), delete_files
+    )
+    whose.forget(spool, study)
+    return f"{len(deleted)} received file(s) of the study deleted; it can be sent again, corrected"
+
+
+def _check_all_is_taken_back(site: Site, job: Job) -> None:
     for one in revisions.listing(site.database, job.study_instance_uid):
         if one.state is State.FAILED and retrying.is_withdrawn(site.database, one):
             raise Misconfigured(
@@ -71,16 +86,6 @@ def forget(site: Site, number: int) -> str:
                 f"nothing was deleted: job {one.id} of the same study is {one.state}; retract it "
                 "as well, then once more with --forget"
             )
-    study, spool = job.study_instance_uid, site.spool
-    deleted: list[Path] = []
-
-    def delete_files(uids: Sequence[str]) -> None:
-        deleted.extend(path for uid in uids if (path := spool.film(study, uid)).exists())
-        spool.delete(study, map(spool.below, deleted))
-
-    received.forget(site.database, number, study, delete_files)
-    whose.forget(spool, study)
-    return f"{len(deleted)} received file(s) of the study deleted; it can be sent again, corrected"
 
 
 def _others(site: Site, job: Job) -> str:

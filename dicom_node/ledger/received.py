@@ -53,14 +53,17 @@ def forget(
     database: Database,
     job: int,
     study_instance_uid: str,
+    check: Callable[[], None],
     delete_files: Callable[[Sequence[str]], None],
 ) -> None:
     """Know nothing any more of the objects of a study, so that it can come again with other
-    content. ``delete_files`` is given their SOP Instance UIDs: it deletes those that are there,
+    content. ``check`` raises if it may not be: nothing is entered from then on until they are
+    marked. ``delete_files`` is given their SOP Instance UIDs: it deletes those that are there,
     of some perhaps what a program left that was killed at this.
     """
     mine = instances.c.study_instance_uid == study_instance_uid
     with database.writing() as connection:
+        check()
         mark_deleted(connection, study_instance_uid)
         uids = list(connection.execute(select(instances.c.sop_instance_uid).where(mine)).scalars())
     delete_files(uids)
