@@ -35,12 +35,16 @@ def context(number: int, abstract: str, *transfer: str) -> bytes:
 
 
 def request(
-    contexts: Sequence[bytes] | None = None, user: bytes = b"", calling: bytes = b"FUZZ"
+    contexts: Sequence[bytes] | None = None,
+    user: bytes = b"",
+    calling: bytes = b"FUZZ",
+    longest: int | None = 65536,
 ) -> bytes:
-    """An A-ASSOCIATE-RQ."""
+    """An A-ASSOCIATE-RQ; ``longest`` is the Maximum Length, None to say none."""
     if contexts is None:
         contexts = [context(2 * at + 1, *names) for at, names in enumerate(CONTEXTS)]
-    information = item(0x51, struct.pack(">L", 65536)) + item(0x52, b"1.2.3.4") + user
+    maximum = b"" if longest is None else item(0x51, struct.pack(">L", longest))
+    information = maximum + item(0x52, b"1.2.3.4") + user
     return pdu(
         1,
         struct.pack(">HH16s16s32x", 1, 0, b"DICOMNODE".ljust(16), calling.ljust(16))

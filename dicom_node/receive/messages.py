@@ -31,6 +31,11 @@ class Messages(DIMSEServiceProvider):
         super().__init__(association)
         self._incoming = incoming
 
+    @property
+    def maximum_pdu_size(self) -> int:
+        """The largest PDU that the other side takes; 0 for any (PS3.8 D.1), as of who says none."""
+        return super().maximum_pdu_size or 0
+
     def receive_primitive(self, primitive: Any) -> None:
         """What came in a PDU, a fragment at a time: the file begins behind the last of a command.
 

@@ -82,6 +82,15 @@ def test_an_object_that_comes_whole_in_one_pdu_is_stored(
     assert kept.read_bytes().endswith(content)
 
 
+def test_who_says_no_maximum_length_is_answered(start: Callable[[], Node]) -> None:
+    """PS3.7 D.3.3.1 wants it of every request; found by fuzzing."""
+    content = encoded(dataset(), EXPLICIT)
+    with wire.associated(start().port, wire.request(longest=None)) as connection:
+        connection.sendall(b"".join(wire.store(content)) + wire.ECHO)
+        assert wire.status(connection) == 0x0000
+        assert wire.status(connection) == 0x0000
+
+
 def test_release_and_abort_are_noticed_though_nothing_is_looked_for(
     start: Callable[[], Node], tmp_path: Path
 ) -> None:
