@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from socket import gaierror
 from typing import Any
 
+from pynetdicom.pdu_primitives import MaximumLengthNotification
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
@@ -17,6 +18,8 @@ from dicom_node.peer import Peer
 
 _PERMANENT = 1  # Result of an A-ASSOCIATE-RJ (PS3.8 9.3.4)
 _MAXIMUM_PDU = 262_144
+#: Of a peer that states none, as PS3.7 D.3.3.1 wants it to; what most take.
+_MAXIMUM_PDU_UNSTATED = 16_384
 
 
 class NothingAccepted(Rejected):
@@ -52,6 +55,7 @@ def association(
         raise Unreachable(f"{peer.name} does not answer: its host has no address") from None
     if not opened.is_established:
         raise _failure(peer, opened)
+    _bound(opened)
     stand_aside(opened)
     try:
         yield opened
@@ -84,6 +88,14 @@ def echo(peer: Peer) -> str:
     if status != 0:
         raise Rejected(f"{peer.name} answers C-ECHO with 0x{status:04X}")
     return secured
+
+
+def _bound(opened: Any) -> None:
+    """Give PDUs to a peer a length if it states none: pynetdicom could send nothing."""
+    if opened.acceptor.maximum_length is None:
+        unstated = MaximumLengthNotification()
+        unstated.maximum_length_received = _MAXIMUM_PDU_UNSTATED
+        opened.acceptor.primitive.user_information.append(unstated)
 
 
 def _verification() -> PresentationContext:
