@@ -184,9 +184,9 @@ def _engine(url: str) -> Engine:
     def _connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions begin below, not in the driver
         for pragma in (
+            f"busy_timeout={_BUSY_MILLISECONDS}",  # first: the next one may have to wait as well
             "journal_mode=WAL",
             "synchronous=FULL",
-            f"busy_timeout={_BUSY_MILLISECONDS}",
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
