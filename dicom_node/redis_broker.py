@@ -9,7 +9,8 @@ forgotten: the ledger is the truth, and the sweeper rings again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Empty
 from typing import Any
 
@@ -30,20 +31,23 @@ class QoS(_QoS):  # type: ignore[misc]
     """Messages that a worker has and has not answered for yet."""
 
     def ack(self, delivery_tag: Any) -> None:
-        """Answer for a message. Where Redis does not take that, this worker is done with it all the
-        same: it would count for ever as one that the worker is at, and with as many of these as it
-        takes at once it would take no other.
-        """
-        try:
+        """Answer for a message."""
+        with self._done_with(delivery_tag):
             super().ack(delivery_tag)
-        except Exception:
-            self._quick_ack(delivery_tag)
-            raise
 
     def reject(self, delivery_tag: Any, requeue: bool = False) -> None:
-        """Refuse a message; as :meth:`ack`."""
-        try:
+        """Refuse a message."""
+        with self._done_with(delivery_tag):
             super().reject(delivery_tag, requeue)
+
+    @contextmanager
+    def _done_with(self, delivery_tag: Any) -> Iterator[None]:
+        """Where Redis does not take an answer, this worker is done with the message all the same:
+        it would count for ever as one that the worker is at, and with as many of these as it takes
+        at once it would take no other.
+        """
+        try:
+            yield
         except Exception:
             self._quick_ack(delivery_tag)
             raise

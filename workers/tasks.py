@@ -24,6 +24,7 @@ from dicom_node.errors import Misconfigured, NodeError
 from dicom_node.ledger import jobs, leases, stalled
 from dicom_node.ledger.database import Database
 from dicom_node.ledger.jobs import Stage
+from dicom_node.spool import is_there
 from models.engines import ENGINES, LOOKS
 from models.engines.base import Engine, EngineOptions
 from workers import owners, way
@@ -223,7 +224,7 @@ def _watch(app: Celery, configuration: Configuration, stages: tuple[Stage, ...])
         return bool(len(celerys_state.reserved_requests) + len(celerys_state.active_requests))
 
     def is_left(stage: Stage) -> bool:
-        if not (chosen.node.data / "studies").is_dir():  # its disk is not mounted: make nothing
+        if not is_there(chosen.node.data):  # its disk is not mounted: make nothing
             return False
         database = Database(chosen.ledger_url)  # for this once: see `celery_application`
         try:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sr_text
 from builders import IDENTITY, chest, variant
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from report_builders import (
     MADE,
     box_of,
@@ -209,6 +209,26 @@ def test_boxes_are_on_the_current_film_and_the_prior_is_evidence(
     assert instances(prior) == [report.prior.film.sop_instance_uid]
     assert prior.StudyInstanceUID == report.prior.film.study_instance_uid
     assert any("183 days earlier" in text for text in texts(path))
+
+
+@pytest.mark.parametrize("profile", ["air", "ohif"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_image_that_its_tree_names_is_in_its_evidence(
+    kind: str, profile: str, rg1: Path, vocabulary: Vocabulary
+) -> None:
+    """PS3.3 C.17.2.3. The tree is not shown to highdicom, which would see to it."""
+    report = kinds(rg1)[kind]
+    made = object_of("sr", report, vocabulary, rg1, profile)
+    studies = [
+        *made.CurrentRequestedProcedureEvidenceSequence,
+        *made.get("PertinentOtherEvidenceSequence", ()),
+    ]
+    evidence = {uid for study in studies for uid in instances(study)}
+    tree = Dataset()
+    tree.ContentSequence = made.ContentSequence
+    named = {str(one.value) for one in tree.iterall() if one.keyword == "ReferencedSOPInstanceUID"}
+    assert named or profile == "ohif", "without a box that is a report in words"
+    assert named <= evidence
 
 
 def test_without_a_prior_the_reason_is_in_the_text(
